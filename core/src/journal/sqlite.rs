@@ -1,0 +1,3 @@
+//! The journal in one SQLite file.
+/// To be written.
+pub struct Sqlite;

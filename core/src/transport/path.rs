@@ -1,0 +1,3 @@
+//! (to be written)
+/// To be written.
+pub struct RemotePath;

@@ -1,0 +1,2 @@
+//! Procession beside its peers.
+fn main() {}
