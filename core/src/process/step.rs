@@ -2,7 +2,6 @@
 
 use super::{Fault, Life, Process, State, drive, table::Said};
 use stakker::{Actor, CX, Fwd, Ret};
-use std::cell::Cell;
 use std::fmt::Display;
 
 /// The right to leave the present state, once. Using it consumes it; dropping it fails the process with
@@ -129,7 +128,7 @@ impl<P: Process> Step<P> {
         let epoch = self.epoch;
         let Some(actor) = self.actor.take() else { return Fwd::new(|_| ()) };
         let method = std::rc::Rc::new(method);
-        let source = Source(Cell::new(Some(Step::new(actor.clone(), epoch))));
+        let source = Source { actor: actor.clone(), epoch };
         Fwd::new(move |item| {
             let _alive = &source;
             let (target, method) = (actor.clone(), method.clone());
@@ -153,8 +152,19 @@ impl<P: Process> Step<P> {
     }
 }
 
-/// Holds the step of a stream: when the last clone of the `Fwd` is dropped, so is the step.
-struct Source<P: Process>(#[expect(dead_code, reason = "held for its drop")] Cell<Option<Step<P>>>);
+/// Lives as long as the `Fwd` of a stream. Its end is told one round later, so that what the last item made the process
+/// say is heard first.
+struct Source<P: Process> {
+    actor: Actor<P>,
+    epoch: u32,
+}
+
+impl<P: Process> Drop for Source<P> {
+    fn drop(&mut self) {
+        let (actor, epoch) = (self.actor.clone(), self.epoch);
+        self.actor.defer(move |_| tell(actor, epoch, Word::Abandon));
+    }
+}
 
 fn tell<P: Process>(actor: Actor<P>, epoch: u32, word: Word<P>) {
     let deferrer = actor.access_deferrer().clone();

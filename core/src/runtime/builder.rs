@@ -5,6 +5,7 @@ use super::io::Io;
 use super::{Kernel, RemoteHandle, Runtime, RuntimeError};
 use crate::journal::Journal;
 use stakker::Stakker;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -67,6 +68,9 @@ impl Builder {
                             log::error!("the waker of a runtime failed: {e}");
                         }
                     }));
+                }
+                if let (Some(io), Some(bell)) = (&io, journal.bell_fd()) {
+                    io.listen(bell.as_raw_fd())?;
                 }
                 Some(loaded)
             }

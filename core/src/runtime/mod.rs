@@ -172,7 +172,7 @@ impl Runtime {
             while self.kernel.begin_some() {
                 self.run_calls(now)?;
             }
-            let answered = self.carry()?;
+            let answered = self.carry(arrived)?;
             if !(arrived || answered) || !self.kernel.has_room() {
                 return Ok(());
             }
@@ -190,10 +190,16 @@ impl Runtime {
     }
 
     /// Carries orders to the journal and notes back. Whether there were notes.
-    fn carry(&mut self) -> Result<bool, RuntimeError> {
+    fn carry(&mut self, arrived: bool) -> Result<bool, RuntimeError> {
         let Some(journal) = &mut self.journal else { return Ok(false) };
-        if let Some(order) = self.kernel.outbox().order() {
+        let order = self.kernel.outbox().order();
+        // A journal with a helper thread wakes the poll when it has a note, so that an idle turn need not ask.
+        let may_have_notes = arrived || order.is_some() || self.io.is_none();
+        if let Some(order) = order {
             journal.send(order);
+        }
+        if !may_have_notes {
+            return Ok(false);
         }
         let mut any = false;
         while let Some(note) = journal.take() {
@@ -281,6 +287,9 @@ impl Drop for Runtime {
             if self.broken.is_none() && self.run_calls(now).is_err() {
                 break;
             }
+        }
+        if let Some(io) = &self.io {
+            io.stop_listening();
         }
         if let (None, Some(journal), Some(order)) = (&self.broken, &mut self.journal, self.kernel.outbox().order()) {
             journal.send(order);

@@ -53,9 +53,9 @@ impl Runtime {
     /// #   fn life(&mut self) -> &mut Life<Self> { &mut self.life }
     /// #   fn advance(&mut self, _: CX![], _: Once, step: Step<Self>) { step.finish(2) }
     /// # }
-    /// use procession::journal::{Memory, MemoryStore};
+    /// use procession::journal::MemoryStore;
     /// let store = MemoryStore::new();
-    /// let mut runtime = Runtime::builder().journal(Memory::open(&store)).build()?;
+    /// let mut runtime = Runtime::builder().journal(store.open()).build()?;
     /// runtime.register(|life| Two { life });
     /// let two = runtime.spawn::<Two>(Once, Spawn::default())?;
     /// two.launch();
