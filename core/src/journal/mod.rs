@@ -102,7 +102,9 @@ pub struct BrokenRow {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum JournalError {
     /// Another runtime has it open.
-    #[error("the journal {path} is held by another runtime (pid {holder}); stop that one, or hand your work to it")]
+    #[error(
+        "the journal {path} is held by another runtime (pid {holder}); stop that one, or hand your work to it"
+    )]
     Held {
         /// The file.
         path: PathBuf,
@@ -110,7 +112,9 @@ pub enum JournalError {
         holder: u32,
     },
     /// The file is not a journal, or is damaged.
-    #[error("{path} is not a usable journal: {why}; restore it from a copy, or start a new one with another path")]
+    #[error(
+        "{path} is not a usable journal: {why}; restore it from a copy, or start a new one with another path"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -118,7 +122,9 @@ pub enum JournalError {
         why: String,
     },
     /// The file was written by a later version of Procession.
-    #[error("{path} has schema version {found}, and this program knows versions up to {known}: use a newer program")]
+    #[error(
+        "{path} has schema version {found}, and this program knows versions up to {known}: use a newer program"
+    )]
     TooNew {
         /// The file.
         path: PathBuf,
