@@ -28,8 +28,8 @@ pub(crate) use kernel::Kernel;
 pub(crate) use rows::Slot;
 
 use crate::journal::{Journal, JournalError, Loaded, Note, Order};
-use crate::process::{Handle, Outcome, OutcomeOf, PhaseOf, Process, Refused};
 use crate::process::Found;
+use crate::process::{Handle, Outcome, OutcomeOf, PhaseOf, Process, Refused};
 use clock::Clock;
 use io::Io;
 use stakker::{Ret, Stakker};
@@ -291,7 +291,9 @@ impl Drop for Runtime {
         if let Some(io) = &self.io {
             io.stop_listening();
         }
-        if let (None, Some(journal), Some(order)) = (&self.broken, &mut self.journal, self.kernel.outbox().order()) {
+        if let (None, Some(journal), Some(order)) =
+            (&self.broken, &mut self.journal, self.kernel.outbox().order())
+        {
             journal.send(order);
         }
     }
