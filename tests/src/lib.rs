@@ -1,1 +1,4 @@
-//! (to be written)
+//! The simulated world and the stories of Procession.
+#![forbid(unsafe_code)]
+
+pub mod contract;
