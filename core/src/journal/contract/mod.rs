@@ -1,7 +1,7 @@
 //! What every journal must do. Each of them gives its [`Disk`], and [`holds_on`] plays all that is written here on it.
 
-mod disks;
 mod driver;
+mod memory;
 
 pub(super) use driver::{Driver, adopt, born, end, ended, id, job, made, row, step};
 

@@ -28,7 +28,7 @@ pub(super) fn load(file: &Connection, trouble: Trouble<'_>) -> Result<Loaded, Jo
     let uid = read::uid(file, trouble)?;
     let next_id = next_id(file, trouble)?;
     let (mut rows, mut keys) = live(file).map_err(because)?;
-    let effects = open_effects(file, &mut rows).map_err(because)?;
+    let effects = open_effects(file, &mut rows, &mut keys).map_err(because)?;
     keys.extend(ended_keys(file).map_err(because)?);
     Ok(Loaded { uid, next_id, rows, keys, effects })
 }
@@ -72,7 +72,11 @@ fn key_of_broken(columns: &[Column<'_>; 12]) -> Option<KnownKey> {
 
 /// The open effects of these processes. A process with an effect that cannot be read must not go on as if it had none,
 /// so its row becomes a broken one.
-fn open_effects(file: &Connection, rows: &mut [Row]) -> rusqlite::Result<Vec<(ProcessId, EffectRow)>> {
+fn open_effects(
+    file: &Connection,
+    rows: &mut [Row],
+    keys: &mut Vec<KnownKey>,
+) -> rusqlite::Result<Vec<(ProcessId, EffectRow)>> {
     let ids = rows.iter().enumerate().filter_map(|(at, row)| Some((row.as_ref().ok()?.id, at)));
     let places: BTreeMap<ProcessId, usize> = ids.collect();
     let mut effects = Vec::new();
@@ -84,8 +88,12 @@ fn open_effects(file: &Connection, rows: &mut [Row]) -> rusqlite::Result<Vec<(Pr
             Ok(_) => {}
             Err(broken) => {
                 let id = u64::try_from(broken.id).ok().and_then(ProcessId::new);
-                if let Some(place) = id.and_then(|id| places.get(&id)) {
-                    rows[*place] = Err(broken);
+                let Some(place) = id.and_then(|id| places.get(&id)) else { continue };
+                let process = broken.id;
+                if let Ok(ProcessRow { parent, key: Some(key), .. }) =
+                    std::mem::replace(&mut rows[*place], Err(broken))
+                {
+                    keys.push(KnownKey { parent, key, process });
                 }
             }
         }

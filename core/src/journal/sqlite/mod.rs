@@ -26,6 +26,7 @@ pub use post::{Postbox, Posted};
 pub use read::{Filter, Reader};
 
 use super::{Journal, JournalError, Loaded, Note, Order};
+use apply::Apply;
 use bell::Bell;
 use connection::Trouble;
 use lock::Lock;
@@ -96,6 +97,8 @@ impl Journal for Sqlite {
         let mut file = connection::for_writing(&self.path)?;
         schema::migrate(&mut file, &self.path)?;
         let loaded = load::load(&file, Trouble::new(&self.path))?;
+        // Tables and columns that are missing show now, and not at the first write.
+        Apply::new(&file, Trouble::new(&self.path))?;
         let bell = Bell::hang(&self.path)?;
         let writer = Writer::start(file, &self.path, self.waker.take())?;
         self.held = Some(Held { writer, bell, _lock: lock });
