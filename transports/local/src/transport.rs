@@ -50,8 +50,8 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
-/// This machine, as an actor. Dropping its owner kills the commands that run, with their groups, and ends transfers;
-/// whoever asked gets `None`.
+/// This machine, as an actor. Dropping its owner, before the stakker, kills the commands that run, with their groups, and
+/// ends transfers; whoever asked gets `None`.
 ///
 /// ```
 /// use procession::transport::{Exec, Op};

@@ -27,10 +27,13 @@ const SAMPLE: Duration = Duration::from_millis(500);
 /// How long a command has between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether the last of a killed group has gone.
+/// How often it is looked whether the last of a killed group has gone: so often quickly, then slowly and thoroughly.
 const LOOK: Duration = Duration::from_millis(20);
+const QUICK_LOOKS: u32 = 5;
+const SLOW_LOOK: Duration = Duration::from_secs(1);
 
-/// The commands of this machine. Dropping its owner kills those that are not in a journal; the others go on.
+/// The commands of this machine. Dropping its owner, before the runtime, kills those that are not in a journal; the others
+/// go on.
 pub struct Commands {
     poll: MioPoll,
     limit: usize,
@@ -354,7 +357,7 @@ impl Commands {
         let stopping = running.stopping.is_some();
         self.tell(cx, os, Seen::Gone(gone));
         if stopping {
-            self.look(cx, *os);
+            self.look(cx, *os, 0);
         } else if told {
             self.running.remove(os);
         }
@@ -376,7 +379,7 @@ impl Commands {
             if os.has_orphans(self.boot) {
                 signal_group(&os, Signal::KILL);
             }
-            return self.look(cx, os);
+            return self.look(cx, os, 0);
         }
         signal(&os, running, Signal::TERM);
         if running.kill.is_none() {
@@ -390,9 +393,12 @@ impl Commands {
 
     /// Whether the last of the group has gone. After the leader was reaped its number stays taken as long as there is a
     /// group of this number.
-    fn look(&mut self, cx: CX![], os: OsProcess) {
-        if os.has_orphans(self.boot) {
-            after!(LOOK, [cx], look(os));
+    fn look(&mut self, cx: CX![], os: OsProcess, looks: u32) {
+        let is_left = os.has_orphans(self.boot);
+        if is_left && looks < QUICK_LOOKS {
+            after!(LOOK, [cx], look(os, looks + 1));
+        } else if is_left && os.has_living_orphans() {
+            after!(SLOW_LOOK, [cx], look(os, looks));
         } else if let Some(running) = self.running.remove(&os) {
             if let Some(timer) = running.kill {
                 cx.timer_del(timer);
