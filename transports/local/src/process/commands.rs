@@ -4,21 +4,22 @@
 //! it is given back when the command has ended, also while its process is paused.
 
 use super::identity::{self, OsProcess};
+use super::launch::{Launch, confine};
+use super::running::{Gone, Running, Seen, Standing, Watcher, signal, signal_group};
 use super::{Limit, Limits};
 use crate::exec::ended;
 use crate::reason;
 use crate::watched::Watched;
 use crate::worker::bury_elsewhere;
-use procession::transport::{Ended, TransportError};
-use rustix::fd::OwnedFd;
+use procession::transport::TransportError;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process_group, pidfd_open, prlimit};
-use stakker::{Actor, CX, Core, FixedTimerKey, Ret, after, call, fwd_to};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use stakker::{Actor, CX, Ret, after, call, fwd_to};
 use stakker_mio::mio::Interest;
 use stakker_mio::{MioPoll, MioSource, Ready};
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// How often memory and children are looked at.
@@ -42,75 +43,7 @@ pub struct Commands {
     queue: VecDeque<(u64, Launch, Ret<Started>)>,
 }
 
-/// A command to start.
-pub(super) struct Launch {
-    pub(super) command: Command,
-    pub(super) limits: Limits,
-    /// Whether it waits at a gate until [`Commands::open`].
-    pub(super) gated: bool,
-    /// Whether it goes on when this program ends.
-    pub(super) survives: bool,
-}
-
 pub(super) type Started = Result<OsProcess, TransportError>;
-
-/// What a watcher is told, once.
-pub(super) enum Seen {
-    /// It has ended; how, if it was a child of this program.
-    Gone(Gone),
-    /// It has come to a limit that we keep, and goes on.
-    Exceeded(Limit),
-}
-
-/// How a command ended, as far as it is known.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Gone {
-    pub(super) ended: Option<Ended>,
-    pub(super) peak_rss: Option<u64>,
-    pub(super) cpu: Option<Duration>,
-}
-
-struct Running {
-    serial: u64,
-    /// None once it has ended; nobody has asked yet how.
-    pidfd: Option<MioSource<Watched>>,
-    gate: Option<OwnedFd>,
-    survives: bool,
-    ours: bool,
-    standing: Standing,
-    gone: Gone,
-    watcher: Option<Watcher>,
-    stopping: Option<Ret<Gone>>,
-    kill: Option<FixedTimerKey>,
-}
-
-/// How a command stands to the process that asked for it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// The process does not have it in its state yet.
-    Unclaimed,
-    /// It does.
-    Claimed,
-    /// It never will: nobody is going to ask how the command ended.
-    Forgotten,
-}
-
-struct Watcher {
-    serial: u64,
-    ret: Ret<Seen>,
-    limits: Limits,
-    deadline: Option<FixedTimerKey>,
-    sample: Option<FixedTimerKey>,
-}
-
-impl Watcher {
-    fn end(self, core: &mut Core) -> Ret<Seen> {
-        for timer in [self.deadline, self.sample].into_iter().flatten() {
-            core.timer_del(timer);
-        }
-        self.ret
-    }
-}
 
 /// Keeps a place in the queue, or a watch. Dropping it gives it up.
 pub(super) struct Hold {
@@ -135,24 +68,6 @@ pub(super) fn hold(commands: &Actor<Commands>, os: Option<&OsProcess>) -> (Hold,
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let serial = NEXT.fetch_add(1, Ordering::Relaxed);
     (Hold { commands: commands.clone(), os: os.copied(), serial }, serial)
-}
-
-impl Running {
-    /// A command that this program did not start.
-    fn found(pidfd: Option<MioSource<Watched>>) -> Running {
-        Running {
-            serial: 0,
-            pidfd,
-            gate: None,
-            survives: true,
-            ours: false,
-            standing: Standing::Claimed,
-            gone: Gone::default(),
-            watcher: None,
-            stopping: None,
-            kill: None,
-        }
-    }
 }
 
 impl Commands {
@@ -419,34 +334,4 @@ impl Drop for Commands {
             }
         }
     }
-}
-
-/// Signals the group of a command whose leader is not reaped, so that its number is not another's.
-fn signal(os: &OsProcess, running: &Running, signal: Signal) {
-    if running.pidfd.is_some() {
-        signal_group(os, signal);
-    }
-}
-
-fn signal_group(os: &OsProcess, signal: Signal) {
-    if let Some(pid) = os.pid() {
-        // ESRCH means that all of them have ended: just what was wanted.
-        let _ = kill_process_group(pid, signal);
-    }
-}
-
-/// Sets the limits that the kernel keeps, before the command begins: its processes inherit them from the witness.
-fn confine(pid: Pid, limits: &Limits) -> rustix::io::Result<()> {
-    let cpu = limits.cpu.map(|limit| limit.as_secs() + u64::from(limit.subsec_nanos() > 0));
-    let set = |resource, limit: Option<u64>, slack: u64| match limit {
-        Some(limit) => {
-            let limit = Rlimit { current: Some(limit), maximum: Some(limit.saturating_add(slack)) };
-            prlimit(Some(pid), resource, limit).map(drop)
-        }
-        None => Ok(()),
-    };
-    // At the soft limit comes SIGXCPU, which says why; at the hard one SIGKILL, which does not.
-    set(Resource::Cpu, cpu, 2)?;
-    set(Resource::As, limits.address_space, 0)?;
-    set(Resource::Fsize, limits.output, 0)
 }
