@@ -13,6 +13,27 @@ use std::process::Stdio;
 use std::time::Duration;
 
 /// A command that runs on this machine.
+///
+/// ```
+/// use procession::transport::Ended;
+/// use procession::{Runtime, Spawn};
+/// use procession_local::{Command, Config, End, Local, LocalProcess, LocalState, Machine};
+/// use std::num::NonZeroUsize;
+///
+/// let work = std::env::temp_dir();
+/// let mut runtime = Runtime::builder().build()?;
+/// let (transport, _local) = Local::start(runtime.stakker(), Config::new(&work))?;
+/// let two_at_once = NonZeroUsize::new(2).expect("two is not zero");
+/// let (machine, _commands) = Machine::start(runtime.stakker(), &transport, &work, two_at_once)?;
+/// runtime.register(move |life| LocalProcess::new(life, machine.clone()));
+///
+/// let listing = runtime.spawn::<LocalProcess>(LocalState::new(Command::new(["ls"])), Spawn::default())?;
+/// listing.launch();
+/// let ran = runtime.run_until(&listing)?.finished().expect("nobody kills it");
+/// assert_eq!(ran.end, End::Ended(Ended::Code(0)));
+/// # drop((_commands, _local));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct LocalProcess {
     life: Life<Self>,
     machine: Machine,

@@ -24,6 +24,10 @@ fn commands_are_processes() {
             outlive::a_command_survives_the_program_and_is_found_again,
         ),
         ("a_death_at_any_turn_leads_to_one_run", outlive::a_death_at_any_turn_leads_to_one_run),
+        (
+            "a_crash_at_any_boundary_of_the_journal_leads_to_one_run",
+            outlive::a_crash_at_any_boundary_of_the_journal_leads_to_one_run,
+        ),
         ("a_kill_leaves_nothing", outlive::a_kill_leaves_nothing),
         ("a_command_may_end_nicely_when_it_is_killed", outlive::a_command_may_end_nicely_when_it_is_killed),
         ("a_paused_process_lets_its_command_run_on", outlive::a_paused_process_lets_its_command_run_on),

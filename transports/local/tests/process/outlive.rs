@@ -1,7 +1,7 @@
 //! Commands that outlive the program, or their process, or nothing.
 
 use crate::here::{Here, group_of, lives, read, sh, work};
-use procession::journal::{EffectEnd, MemoryStore};
+use procession::journal::{Crash, EffectEnd, MemoryStore};
 use procession::transport::Ended;
 use procession::{Outcome, Phase, Spawn};
 use procession_local::{Command, End, LocalProcess, LocalState};
@@ -49,6 +49,34 @@ pub fn a_death_at_any_turn_leads_to_one_run() {
         if turns > 0 {
             assert_eq!(read(work.join("job/lines")), "x\n", "after {turns} turns");
         }
+    }
+}
+
+pub fn a_crash_at_any_boundary_of_the_journal_leads_to_one_run() {
+    let quiet = MemoryStore::new();
+    let (_dir, folder) = work();
+    Here::new(&folder, Some(&quiet)).ran(sh("echo x >>lines"));
+    assert!(quiet.boundaries() >= 6);
+    for boundary in 0..quiet.boundaries() {
+        let (_dir, folder) = work();
+        let store = MemoryStore::new();
+        store.crash_at(Crash::at(boundary));
+        let mut here = Here::new(&folder, Some(&store));
+        here.spawn(sh("echo x >>lines"));
+        while !store.crashed() {
+            here.runtime.turn(Instant::now()).unwrap();
+        }
+        drop(here);
+        let mut here = Here::new(&folder, Some(&store));
+        here.runtime.run().unwrap();
+        let was_born = boundary > 0;
+        assert_eq!(
+            read(folder.join("job/lines")),
+            if was_born { "x\n" } else { "" },
+            "{:?}",
+            Crash::at(boundary)
+        );
+        assert!(store.effects().iter().all(|(_, _, end)| end.is_some()), "an effect has no end");
     }
 }
 
