@@ -12,6 +12,7 @@ use crate::reason;
 use crate::watched::Watched;
 use crate::worker::bury_elsewhere;
 use procession::transport::TransportError;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use stakker::{Actor, CX, Ret, after, call, fwd_to};
@@ -181,9 +182,7 @@ impl Commands {
         }
         let Some(running) = self.running.get_mut(&os) else { return };
         if running.pidfd.is_none() {
-            ret.ret(Seen::Gone(running.gone));
-            self.running.remove(&os);
-            return;
+            return ret.ret(Seen::Gone(running.gone));
         }
         let sampled = !running.ours || limits.memory.is_some() || limits.processes.is_some();
         let timed = os;
@@ -249,6 +248,10 @@ impl Commands {
         let Some(running) = self.running.get_mut(os).filter(|running| running.pidfd.is_some()) else {
             return;
         };
+        if running.pidfd.as_ref().is_some_and(|pidfd| !has_ended(pidfd)) {
+            // A token is used again, so an event may be about an older descriptor.
+            return;
+        }
         if running.stopping.is_some() {
             // While the leader is not reaped its number cannot be another's, so the rest of its group can still be named.
             signal(os, running, Signal::KILL);
@@ -259,7 +262,6 @@ impl Commands {
                 let peak_rss = running.gone.peak_rss.max(Some(used.rusage.maxrss));
                 running.gone = Gone { ended: Some(ended(used.status)), peak_rss, cpu };
             }
-            // Spurious.
             Ok(None) => return,
             // Not a child of this program: whoever's it is reaps it.
             Err(e) if e.raw_os_error() == Some(rustix::io::Errno::CHILD.raw_os_error()) => {}
@@ -268,15 +270,21 @@ impl Commands {
         running.pidfd = None;
         running.gate = None;
         let gone = running.gone;
-        let told = running.watcher.is_some() || running.standing == Standing::Forgotten;
-        let stopping = running.stopping.is_some();
+        let (stopping, standing) = (running.stopping.is_some(), running.standing);
         self.tell(cx, os, Seen::Gone(gone));
         if stopping {
             self.look(cx, *os, 0);
-        } else if told {
+        } else if standing == Standing::Forgotten {
             self.running.remove(os);
         }
         self.admit(cx);
+    }
+
+    /// The process knows how its command ended. Until it says so it may ask again, for instance after a pause.
+    pub(super) fn release(&mut self, _: CX![], os: OsProcess) {
+        if self.running.get(&os).is_some_and(|running| running.pidfd.is_none()) {
+            self.running.remove(&os);
+        }
     }
 
     /// Stops a command with its whole group, and answers when nothing of it is left. At once, if it is gone already.
@@ -323,6 +331,12 @@ impl Commands {
             }
         }
     }
+}
+
+/// A pidfd is readable when its process has ended (pidfd_open(2)).
+fn has_ended(pidfd: &Watched) -> bool {
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 impl Drop for Commands {

@@ -204,7 +204,7 @@ impl LocalProcess {
             step.reply(move |this: &mut Self, _, step, found: Result<Stat, TransportError>| match found {
                 Ok(stat) => this.read(ran, stat, step),
                 Err(TransportError::NotFound(_)) => this.doubt(ran, step),
-                Err(e) => step.fault(fault(&e)),
+                Err(e) => this.fail(&ran.os, fault(&e), step),
             });
         self.machine.transport.op(Op::Stat(exit, stat));
     }
@@ -219,9 +219,10 @@ impl LocalProcess {
                     this.finish(&ran.os, ran.command.limits.judge(evidence.ended), gone, wall, step);
                 }
                 Ok(None) => {
-                    step.fault(Fault::new("protocol", "the exit file is not what the witness writes"))
+                    let odd = Fault::new("protocol", "the exit file is not what the witness writes");
+                    this.fail(&ran.os, odd, step);
                 }
-                Err(e) => step.fault(fault(&e)),
+                Err(e) => this.fail(&ran.os, fault(&e), step),
             }
         });
         self.machine.transport.op(Op::Read { path: exit, limit: evidence::LONGEST, ret });
@@ -240,16 +241,19 @@ impl LocalProcess {
                     // The command may have outlived its witness, and nobody would see it end.
                     this.stop(os, stopped);
                 }
-                Err(TransportError::NotFound(_)) => match ran.gone.ended {
-                    None | Some(Ended::Code(evidence::GATE_CLOSED)) => {
-                        this.life.settle(this.effect(&ran.os), EffectEnd::Never);
-                        step.to(LocalState::Queued { command: ran.command });
+                Err(TransportError::NotFound(_)) => {
+                    this.settle(&ran.os, EffectEnd::Never);
+                    match ran.gone.ended {
+                        None | Some(Ended::Code(evidence::GATE_CLOSED)) => {
+                            step.to(LocalState::Queued { command: ran.command });
+                        }
+                        Some(Ended::Code(_) | Ended::Signal(_)) => step.fault(Fault::new(
+                            "io",
+                            "the command did not begin: its folder, or a file, cannot be made or opened",
+                        )),
                     }
-                    Some(Ended::Code(_) | Ended::Signal(_)) => {
-                        step.fault(Fault::new("io", "the folder of the command cannot be made or entered"));
-                    }
-                },
-                Err(e) => step.fault(fault(&e)),
+                }
+                Err(e) => this.fail(&ran.os, fault(&e), step),
             });
         self.machine.transport.op(Op::Stat(fence, stat));
     }
@@ -265,8 +269,20 @@ impl LocalProcess {
     }
 
     fn finish(&mut self, os: &OsProcess, end: End, gone: Gone, wall: Duration, step: Step<Self>) {
-        self.life.settle(self.effect(os), EffectEnd::Over);
+        self.settle(os, EffectEnd::Over);
         step.finish(Ran { end, peak_rss: gone.peak_rss, cpu: gone.cpu, wall });
+    }
+
+    /// It is gone, and what it left cannot be read.
+    fn fail(&mut self, os: &OsProcess, fault: Fault, step: Step<Self>) {
+        self.settle(os, EffectEnd::Over);
+        step.fault(fault);
+    }
+
+    fn settle(&mut self, os: &OsProcess, end: EffectEnd) {
+        let effect = self.effect(os);
+        self.life.settle(effect, end);
+        call!([self.machine.commands], release(*os));
     }
 
     fn effect(&self, os: &OsProcess) -> EffectRow {

@@ -13,6 +13,7 @@ fn commands_are_processes() {
     let facts = [
         ("a_plain_command_needs_nothing", run::a_plain_command_needs_nothing as fn()),
         ("folder_files_and_environment_are_given", run::folder_files_and_environment_are_given),
+        ("a_file_that_cannot_be_opened_is_no_exit_code", run::a_file_that_cannot_be_opened_is_no_exit_code),
         (
             "the_ledger_has_the_group_before_it_begins_and_its_end_after",
             run::the_ledger_has_the_group_before_it_begins_and_its_end_after,

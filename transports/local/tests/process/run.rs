@@ -45,6 +45,25 @@ pub fn folder_files_and_environment_are_given() {
     }
 }
 
+pub fn a_file_that_cannot_be_opened_is_no_exit_code() {
+    let (_dir, work) = work();
+    let store = MemoryStore::new();
+    let mut here = Here::new(&work, Some(&store));
+    let path = RemotePath::literal("no/such");
+    for command in [
+        Command { stdin: Some(path.clone()), ..sh("echo > ran") },
+        Command { stdout: Some(path.clone()), ..sh("echo > ran") },
+        Command { folder: Some(RemotePath::literal("/dev/null/x")), ..sh("echo > ran") },
+    ] {
+        match here.run(command) {
+            Outcome::Failed(Fault::Failed { code, .. }) => assert_eq!(code, "io"),
+            other => panic!("{other:?}"),
+        }
+        assert!(!work.join("job/ran").exists());
+    }
+    assert!(store.effects().iter().all(|(_, _, end)| *end == Some(EffectEnd::Never)));
+}
+
 pub fn the_ledger_has_the_group_before_it_begins_and_its_end_after() {
     let (_dir, work) = work();
     let store = MemoryStore::new();
