@@ -15,7 +15,9 @@ const LONGEST: u64 = 1 << 20;
 pub struct JobFile {
     /// The file.
     pub path: PathBuf,
-    /// The job. What it sends is named by absolute paths.
+    /// The folder at which the paths of its inputs begin; absolute.
+    pub folder: PathBuf,
+    /// The job.
     pub spec: JobSpec,
 }
 
@@ -92,7 +94,7 @@ impl JobFile {
         if text.len() as u64 > LONGEST {
             return Err(JobFileError::TooLong { path: path.to_owned() });
         }
-        let mut job = JobFile::parse(&text, path)?;
+        let job = JobFile::parse(&text, path)?;
         job.find_inputs(&text)?;
         Ok(job)
     }
@@ -114,23 +116,22 @@ impl JobFile {
             };
             JobFileError::Wrong(errors.0.into_iter().map(slip).collect())
         })?;
-        Ok(JobFile { path: path.to_owned(), spec })
+        let absolute = std::path::absolute(path)
+            .map_err(|why| JobFileError::Unreadable { path: path.to_owned(), why })?;
+        let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
+        Ok(JobFile { path: path.to_owned(), folder, spec })
     }
 
-    /// Makes the paths of the inputs absolute. They begin at the folder of the job file.
-    fn find_inputs(&mut self, text: &str) -> Result<(), JobFileError> {
-        let path = std::path::absolute(&self.path)
-            .map_err(|why| JobFileError::Unreadable { path: self.path.clone(), why })?;
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        for (at, input) in self.spec.inputs.iter_mut().enumerate() {
-            let resolved = folder.join(&input.from);
+    /// Looks whether what the job wants to send is there.
+    fn find_inputs(&self, text: &str) -> Result<(), JobFileError> {
+        for (at, input) in self.spec.inputs.iter().enumerate() {
+            let resolved = self.folder.join(&input.from);
             if std::fs::symlink_metadata(&resolved).is_err() {
                 let field = format!("inputs[{at}].from");
                 let line = place::line(text, &self.path, &field);
                 let (path, from) = (self.path.clone(), input.from.clone());
                 return Err(JobFileError::NoInput { path, line, field, from, resolved });
             }
-            input.from = resolved;
         }
         Ok(())
     }

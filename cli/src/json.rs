@@ -178,9 +178,18 @@ pub(crate) struct Kinds {
 pub(crate) struct DryRun {
     pub(crate) file: PathBuf,
     pub(crate) host: String,
+    pub(crate) sends: Vec<Send>,
     pub(crate) scripts: Vec<Script>,
+    /// To submit, to ask for the status, to read the evidence, to clean up.
     pub(crate) commands: Vec<Vec<String>>,
     pub(crate) cannot: Vec<String>,
+}
+
+/// A file or a tree that would be sent.
+#[derive(Serialize)]
+pub(crate) struct Send {
+    pub(crate) from: PathBuf,
+    pub(crate) to: String,
 }
 
 /// A file that would be written.

@@ -30,7 +30,7 @@ pub use hosts::{Host, Hosts, HostsError};
 pub use jobfile::{JobFile, JobFileError};
 
 use clap::Parser;
-use exit::Trouble;
+
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

@@ -58,6 +58,14 @@ pub(crate) struct Sketch {
     pub(crate) results: Option<PathBuf>,
 }
 
+impl Sketch {
+    /// Of a row that its kind cannot read.
+    pub(crate) fn unreadable() -> Sketch {
+        let detail = "its state cannot be read; see `procession dump`".to_owned();
+        Sketch { detail, ..Sketch::default() }
+    }
+}
+
 impl View {
     /// The view of this row.
     pub(crate) fn of(row: ProcessRow) -> View {

@@ -1,5 +1,7 @@
 //! The commands, one file for each group of them.
 
+mod detach;
+mod dry_run;
 mod gc;
 mod graph;
 mod logs;
