@@ -2,6 +2,7 @@
 
 use crate::resources::{ArrayRange, Memory, QuantityError, Span};
 use crate::spec::{JobSpec, Remote, Retries};
+use procession::transport::Glob;
 use serde_json::Value;
 use std::fmt;
 
@@ -106,6 +107,7 @@ pub(crate) fn check(spec: &JobSpec) -> Vec<SpecError> {
     let mut errors = Vec::new();
     check_work(spec, &mut errors);
     check_resources(spec, &mut errors);
+    check_signal(spec, &mut errors);
     check_words(spec, &mut errors);
     check_files(spec, &mut errors);
     errors
@@ -191,12 +193,15 @@ fn check_resources(spec: &JobSpec, errors: &mut Vec<SpecError>) {
             "leave it out, or give 1 or more",
         ));
     }
+}
+
+fn check_signal(spec: &JobSpec, errors: &mut Vec<SpecError>) {
     let Some(signal) = &spec.signal else { return };
     if !SIGNALS.contains(&signal.name.as_str()) {
         let way_out = format!("choose one of {}", SIGNALS.join(", "));
         errors.push(SpecError::new("signal.name", format!("{:?}", signal.name), "unknown signal", &way_out));
     }
-    match r.walltime {
+    match spec.resources.walltime {
         None => {
             let way_out = "give `resources.walltime` too";
             errors.push(SpecError::new(
@@ -297,6 +302,17 @@ fn check_files(spec: &JobSpec, errors: &mut Vec<SpecError>) {
     }
     for (i, output) in spec.outputs.iter().enumerate() {
         path(format!("outputs[{i}].pattern"), &output.pattern);
+    }
+    for (i, output) in spec.outputs.iter().enumerate() {
+        if let (None, Err(e)) = (outside(&output.pattern), output.pattern.parse::<Glob>()) {
+            let (field, value) = (format!("outputs[{i}].pattern"), format!("{:?}", output.pattern));
+            errors.push(SpecError::new(
+                field,
+                value,
+                &e.why,
+                "give a path, or a pattern such as `out/*.txt`",
+            ));
+        }
     }
     for (i, input) in spec.inputs.iter().enumerate() {
         if input.from.as_os_str().is_empty() {
