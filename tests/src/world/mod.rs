@@ -1,0 +1,3 @@
+//! A world in a box.
+
+pub mod fs;
