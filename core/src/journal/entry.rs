@@ -173,9 +173,9 @@ impl EffectEnd {
 /// One change to the journal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Entry {
-    /// A new process.
+    /// A new process. Its id must be new, and so must its key among the children of its parent.
     Born(Box<ProcessRow>),
-    /// A process entered a state, or its stage or desire changed.
+    /// A process that has not ended entered a state, or its stage or desire changed.
     Step {
         /// Which.
         id: ProcessId,
@@ -190,7 +190,7 @@ pub enum Entry {
         /// When.
         at: WallTime,
     },
-    /// A process ended.
+    /// A process that has not ended did so now.
     End {
         /// Which.
         id: ProcessId,
@@ -203,7 +203,8 @@ pub enum Entry {
         /// When.
         at: WallTime,
     },
-    /// A process is about to have an effect. The same effect again is no change.
+    /// A process is about to have an effect. The same effect again is no change while it is open; after its end, it is
+    /// open once more.
     EffectMade {
         /// Whose.
         process: ProcessId,
@@ -223,7 +224,7 @@ pub enum Entry {
         /// When.
         at: WallTime,
     },
-    /// A letter has been acted upon, in the same write as its consequence.
+    /// A letter has been acted upon, in the same write as its consequence. One that is not there is no change.
     LetterTaken {
         /// [`Letter::number`].
         number: i64,

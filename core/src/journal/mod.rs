@@ -7,7 +7,8 @@
 //!
 //! What an order promises: the entries of one [`Order::Write`] become durable together or not at all, in the order of
 //! the tickets. A transition and the effects it is about to have are written in one order, so the ledger never misses
-//! an effect that a crash made possible.
+//! an effect that a crash made possible. Entries that contradict what is there (a process that is born twice, a step of
+//! one that has ended) are [refused](JournalError::Refused) with their whole order.
 
 mod entry;
 mod memory;
@@ -15,11 +16,12 @@ mod memory;
 mod sqlite;
 
 pub use entry::{Ask, Desired, EffectEnd, EffectRow, Entry, Letter, ProcessRow, Stage};
-pub use memory::{Memory, MemoryStore};
+pub use memory::{Crash, Memory, MemoryStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 
 use crate::{JournalUid, ProcessId};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,8 +36,16 @@ pub trait Journal {
     /// Begins to carry out an order. Never blocks; the answer is a [`Note`].
     fn send(&mut self, order: Order);
 
-    /// The next note, if one has come back.
+    /// The next note, if one has come back. Call it until it gives nothing, each time the waker was called or
+    /// [`bell_fd`](Self::bell_fd) was readable; with a bell, the last of these calls costs a system call.
     fn take(&mut self) -> Option<Note>;
+
+    /// A descriptor to poll for reading, if others can ring from outside this process; present once the journal is
+    /// loaded, and the same until it is dropped. When it is readable, [`take`](Self::take) empties it, and gives one
+    /// [`Note::Bell`] for all who have rung.
+    fn bell_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 /// What the runtime asks of a journal.
@@ -84,8 +94,22 @@ pub struct Loaded {
     /// All processes that have not ended, and the ended children of parents that have not, in the order of their ids.
     /// A row whose contents cannot be understood is an `Err` that says which and why; it stays in the journal as it is.
     pub rows: Vec<Result<ProcessRow, BrokenRow>>,
+    /// The keys that are taken, though no readable row in `rows` shows it: those of top-level processes that have ended,
+    /// and those of broken rows. With the rows these are all the keys that an [`Entry::Born`] must not use again.
+    pub keys: Vec<KnownKey>,
     /// The effects of those processes that have no end yet.
     pub effects: Vec<(ProcessId, EffectRow)>,
+}
+
+/// A key that a new process must not use again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KnownKey {
+    /// The process for whose children it is taken; none for top-level processes.
+    pub parent: Option<ProcessId>,
+    /// The key.
+    pub key: String,
+    /// The number of the process that has it: an ended one, or that of a [`BrokenRow`].
+    pub process: i64,
 }
 
 /// A row of the journal that makes no sense: cut off, edited by hand, or written by a later version.
@@ -102,7 +126,9 @@ pub struct BrokenRow {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum JournalError {
     /// Another runtime has it open.
-    #[error("the journal {path} is held by another runtime (pid {holder}); stop that one, or hand your work to it")]
+    #[error(
+        "the journal {path} is held by another runtime (pid {holder}); stop that one, or hand your work to it"
+    )]
     Held {
         /// The file.
         path: PathBuf,
@@ -110,7 +136,9 @@ pub enum JournalError {
         holder: u32,
     },
     /// The file is not a journal, or is damaged.
-    #[error("{path} is not a usable journal: {why}; restore it from a copy, or start a new one with another path")]
+    #[error(
+        "{path} is not a usable journal: {why}; restore it from a copy, or start a new one with another path"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -118,7 +146,9 @@ pub enum JournalError {
         why: String,
     },
     /// The file was written by a later version of Procession.
-    #[error("{path} has schema version {found}, and this program knows versions up to {known}: use a newer program")]
+    #[error(
+        "{path} has schema version {found}, and this program knows versions up to {known}: use a newer program"
+    )]
     TooNew {
         /// The file.
         path: PathBuf,
@@ -126,6 +156,17 @@ pub enum JournalError {
         found: u32,
         /// The highest version that this program can read.
         known: u32,
+    },
+    /// An entry contradicts what the journal holds: a process is born under an id or a key that is taken, or takes a step
+    /// though it has ended or is not there. Somebody has edited the file under the runtime, or the runtime is wrong.
+    #[error(
+        "the journal {path} refuses a write that contradicts it: {why}; was it edited while a runtime had it?"
+    )]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What contradicts what.
+        why: String,
     },
     /// The file system refused: no space, no permission, an error of the disk.
     #[error("the journal {path} cannot be written: {why}")]

@@ -7,15 +7,17 @@
 //!
 //! Dropping the [`Cancel`] guard of an operation cancels it: its process group is killed, its half-written file removed.
 
+mod digest;
 mod error;
 mod glob;
 mod manifest;
 mod path;
 
+pub use digest::{Digest, DigestError, Digester};
 pub use error::TransportError;
 pub use glob::{Glob, GlobError, Want};
-pub use manifest::{Manifest, ManifestEntry, ManifestError};
-pub use path::RemotePath;
+pub use manifest::{Content, Difference, Manifest, ManifestEntry, ManifestError};
+pub use path::{PathError, RemotePath};
 
 use stakker::{Fwd, Ret};
 use std::collections::BTreeMap;
@@ -31,9 +33,10 @@ pub type Answer<T> = Ret<Result<T, TransportError>>;
 pub enum Op {
     /// Run a command. No shell is put between: `argv[0]` is looked up in the host's `PATH`.
     Exec(Exec, Answer<Exit>),
-    /// Send one file or one tree.
+    /// Send one file or one tree: the manifest of what arrived, as read back on the host. What is there already and has the
+    /// same size and hash is not sent again; what is there and is not in the tree stays.
     Put(Put, Answer<Manifest>),
-    /// Fetch files that match globs.
+    /// Fetch the files and links below a directory that match globs: the manifest of what arrived, as read back here.
     Get(Get, Answer<Manifest>),
     /// The names and the kinds in a directory, sorted by name.
     List(RemotePath, Answer<Vec<Stat>>),
@@ -135,6 +138,31 @@ pub struct Exec {
     pub cancel: Option<CancelToken>,
 }
 
+impl Exec {
+    /// How much of each output is kept where nothing else is said: 1 MiB, a screenful of a long compiler error many times.
+    pub const KEEP: usize = 1 << 20;
+
+    /// A command that reads nothing, in the work folder, without a time limit.
+    ///
+    /// ```
+    /// use procession::transport::Exec;
+    /// let exec = Exec { stdin: b"2 + 2".to_vec(), ..Exec::new(["bc", "-q"]) };
+    /// assert_eq!(exec.argv, ["bc", "-q"]);
+    /// ```
+    pub fn new<A: Into<String>>(argv: impl IntoIterator<Item = A>) -> Exec {
+        Exec {
+            argv: argv.into_iter().map(Into::into).collect(),
+            cwd: None,
+            env: BTreeMap::new(),
+            stdin: Vec::new(),
+            timeout: None,
+            keep: Exec::KEEP,
+            stream: None,
+            cancel: None,
+        }
+    }
+}
+
 /// A piece of output.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Chunk {
@@ -188,7 +216,16 @@ pub struct Put {
     pub cancel: Option<CancelToken>,
 }
 
+impl Put {
+    /// This file or directory of this machine, to that path of the host.
+    pub fn new(from: impl Into<PathBuf>, to: RemotePath) -> Put {
+        Put { from: from.into(), to, progress: None, cancel: None }
+    }
+}
+
 /// Files to fetch.
+///
+/// A link among them is fetched as a link if what it holds stays below `from`, and is `Refused` if not.
 pub struct Get {
     /// A directory of the host.
     pub from: RemotePath,
@@ -200,6 +237,13 @@ pub struct Get {
     pub progress: Option<Fwd<Progress>>,
     /// Dropping the other side cancels the transfer.
     pub cancel: Option<CancelToken>,
+}
+
+impl Get {
+    /// What is wanted of a directory of the host, to that directory of this machine.
+    pub fn new(from: RemotePath, want: Vec<Want>, to: impl Into<PathBuf>) -> Get {
+        Get { from, want, to: to.into(), progress: None, cancel: None }
+    }
 }
 
 /// How far a transfer has come.
@@ -294,13 +338,22 @@ impl Drop for Cancel {
 }
 
 impl CancelToken {
-    /// Calls `ret` when the guard is dropped: at once if it has been. `None` if the operation no longer cares: the
-    /// transport drops the token when the operation is over.
+    /// Calls `ret` when the guard is dropped: at once if it has been.
+    ///
+    /// The transport drops the token when the operation is over; `ret` is dropped with it, so a later drop of the guard
+    /// tells nobody.
     pub fn on_cancel(&self, ret: Ret<()>) {
         if std::rc::Rc::strong_count(&self.told) == 1 {
             ret.ret(());
         } else {
             *self.told.borrow_mut() = Some(ret);
         }
+    }
+}
+
+impl Drop for CancelToken {
+    fn drop(&mut self) {
+        let ret = self.told.borrow_mut().take();
+        drop(ret);
     }
 }
