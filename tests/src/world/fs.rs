@@ -82,6 +82,10 @@ pub enum Kind {
     Link,
 }
 
+/// A folder that stays the same one when it is moved: the working directory of a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Folder(Ino);
+
 type Ino = u32;
 const ROOT: Ino = 0;
 
@@ -205,6 +209,27 @@ impl Fs {
     pub fn is_dir(&self, path: &str) -> bool {
         let node = self.place(path, LastLink::Follow).and_then(|place| self.node(place.node));
         matches!(node, Ok(Node { body: Body::Dir(_), .. }))
+    }
+
+    /// The folder that a path leads to; links are followed.
+    pub fn folder(&self, path: &str) -> Result<Folder, FsError> {
+        let ino = self.place(path, LastLink::Follow)?.node.ok_or(FsError::NotFound)?;
+        match self.nodes[&ino].body {
+            Body::Dir(_) => Ok(Folder(ino)),
+            Body::File(_) | Body::Link(_) => Err(FsError::NotADirectory),
+        }
+    }
+
+    /// Where a folder lies now, without a `/` at the end; none if it has been removed.
+    pub fn path_of(&self, folder: Folder) -> Option<String> {
+        if folder.0 == ROOT {
+            return Some(String::new());
+        }
+        self.nodes.iter().find_map(|(parent, node)| {
+            let Body::Dir(names) = &node.body else { return None };
+            let (name, _) = names.iter().find(|(_, ino)| **ino == folder.0)?;
+            Some(format!("{}/{name}", self.path_of(Folder(*parent))?))
+        })
     }
 
     /// The names in a folder, sorted, with what they are.

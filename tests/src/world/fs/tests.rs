@@ -101,3 +101,13 @@ fn modes_are_kept_for_the_owner_too() {
     fs.chmod("/d", 0).unwrap();
     assert_eq!(fs.stat("/d/a"), Err(FsError::Permission));
 }
+
+#[test]
+fn a_folder_is_found_again_where_it_was_moved_to() {
+    let mut fs = with(&["/a/b/file"]);
+    let folder = fs.folder("/a/b").unwrap();
+    fs.rename("/a", "/c", NOW).unwrap();
+    assert_eq!(fs.path_of(folder), Some("/c/b".to_owned()));
+    fs.remove_tree("/c", NOW).unwrap();
+    assert_eq!(fs.path_of(folder), None);
+}
