@@ -1,0 +1,419 @@
+//! Carries out what [`table`](super::table) decides: the only place that calls `advance`, `clean` and the replies.
+//!
+//! Every entry point runs inside the process's own actor, so nothing here is ever re-entered. A transition goes through
+//! three moments: the state is left (its epoch ends, what it held is dropped), the transition is durable, the new state
+//! is entered (watchers hear of it, and it is driven).
+
+use super::life::{Birth, Life, More, Pending, settle_in};
+use super::state::{END, is_named};
+use super::step::{Step, Word, state_name};
+use super::table::{self, Verdict};
+use super::{Fault, Outcome, OutcomeOf, Phase, PhaseOf, Process, State};
+use crate::journal::{Desired, Entry, Stage};
+use crate::runtime::{Kernel, Slot};
+use stakker::{CX, Core, Fwd, Ret};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+/// What a process can be told from outside its own code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Poke {
+    /// Go on: it waited in the backlog for this turn, or was restored just now.
+    Drive,
+    /// Its transition is durable.
+    Durable,
+    /// Its owner wants this.
+    Desire(Desired),
+    /// Make one step, or ask again for what you wait for.
+    Nudge,
+    /// A child has ended.
+    ChildEnded,
+    /// A child that it depends on did not finish.
+    ChildFailed,
+}
+
+/// Makes a process in a slot that is taken already.
+pub(crate) fn begin<P: Process>(
+    kernel: &Rc<Kernel>,
+    core: &mut Core,
+    slot: Slot,
+    birth: Birth<P>,
+    make: &dyn Fn(Life<P>) -> P,
+) {
+    let runs = matches!(birth.stage, Stage::Running | Stage::Killing);
+    settle_in(kernel, core, slot, birth, make);
+    if runs {
+        kernel.poke(slot, Poke::Drive);
+    }
+}
+
+pub(crate) fn on_poke<P: Process>(this: &mut P, cx: CX![P], poke: Poke) {
+    match poke {
+        Poke::Drive => {
+            this.life().marks.queued = false;
+            settle(this, cx);
+        }
+        Poke::Durable => on_durable(this, cx),
+        Poke::Desire(desired) => on_desire(this, cx, desired),
+        Poke::Nudge => on_nudge(this, cx),
+        Poke::ChildEnded => on_child_ended(this, cx),
+        Poke::ChildFailed => on_child_failed(this, cx),
+    }
+}
+
+/// The process said something with its step.
+#[inline]
+pub(super) fn on_word<P: Process>(this: &mut P, cx: CX![P], epoch: u32, word: Word<P>) {
+    let life = this.life();
+    if life.epoch != epoch || life.marks.committing {
+        return on_late(this, "a step");
+    }
+    match table::judge(life.stage, word.said()) {
+        Verdict::Enter(stage) => {
+            let Word::To(state) = word else { return };
+            if cfg!(debug_assertions) && !is_named(P::State::TABLE, life.state.name(), state.name()) {
+                let fault = Fault::OffTable { from: state_name(life), to: state.name().into() };
+                return end(this, cx, Outcome::Failed(fault));
+            }
+            transit(this, cx, stage, Some(state));
+        }
+        Verdict::End(_) => {
+            let outcome = match word {
+                Word::Finish(output) => Outcome::Finished(output),
+                Word::Killed => Outcome::Killed,
+                Word::Fail(fault) => Outcome::Failed(fault),
+                Word::Abandon | Word::To(_) => Outcome::Failed(Fault::Abandoned { state: state_name(life) }),
+            };
+            let fault = match &outcome {
+                Outcome::Finished(_) if cfg!(debug_assertions) => off_table(life),
+                Outcome::Finished(_) | Outcome::Killed | Outcome::Failed(_) => None,
+            };
+            end(this, cx, fault.map_or(outcome, Outcome::Failed));
+        }
+        Verdict::NotAsked => {
+            let fault = Fault::NotAsked { state: state_name(life) };
+            end(this, cx, Outcome::Failed(fault));
+        }
+        Verdict::Late => on_late(this, "a step"),
+    }
+}
+
+fn off_table<P: Process>(life: &Life<P>) -> Option<Fault> {
+    let from = life.state.name();
+    let named = is_named(P::State::TABLE, from, END) || life.stage == Stage::Killing;
+    (!named).then(|| Fault::OffTable { from: from.into(), to: END.into() })
+}
+
+#[cold]
+pub(super) fn on_late<P: Process>(this: &mut P, what: &str) {
+    let life = this.life();
+    log::debug!("{}: {what} came for a state that was left already; dropped", life.title());
+}
+
+/// Whether a reply of this epoch is still wanted.
+#[inline]
+pub(super) fn is_current<P: Process>(this: &mut P, epoch: u32) -> bool {
+    let life = this.life();
+    life.epoch == epoch && !life.marks.committing
+}
+
+/// Calls the author's code. A panic in it becomes the fault of this process.
+#[inline]
+pub(super) fn guarded<P: Process>(this: &mut P, cx: CX![P], epoch: u32, call: impl FnOnce(&mut P, CX![P])) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| call(this, cx))) {
+        on_panic(this, cx, epoch, panic);
+    }
+}
+
+#[cold]
+fn on_panic<P: Process>(this: &mut P, cx: CX![P], epoch: u32, panic: Box<dyn std::any::Any + Send>) {
+    let fault = Fault::Panicked { state: state_name(this.life()), message: panic_text(panic) };
+    log::error!("{}: {fault}", this.life().title());
+    on_word(this, cx, epoch, Word::Fail(fault));
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: Box<dyn std::any::Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(other) => other.downcast::<&'static str>().map_or("(no message)".into(), |text| (*text).into()),
+    }
+}
+
+/// Leaves the present state for another stage or state.
+fn transit<P: Process>(this: &mut P, cx: CX![P], stage: Stage, state: Option<P::State>) {
+    leave(this.life());
+    if !this.life().marks.durable {
+        enter(this.life(), cx, stage, state);
+        return settle(this, cx);
+    }
+    let life = this.life();
+    let (desired, at, slot) = (life.desired, life.kernel.wall(), life.slot);
+    let Some(id) = life.id() else { return };
+    let written = match state.as_ref().map(serde_json::to_string).transpose() {
+        Ok(json) => json.map(|json| (P::State::VERSION, json)),
+        Err(e) => {
+            let why = format!("its state cannot be written as JSON: {e}");
+            return end(this, cx, Outcome::Failed(Fault::Unreadable { why }));
+        }
+    };
+    let more = life.more();
+    more.seq += 1;
+    let step = Entry::Step { id, seq: more.seq, stage, desired, state: written, at };
+    more.pending = Some(Pending::Enter(stage, state));
+    commit(life, step, slot);
+}
+
+/// Ends the process.
+fn end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
+    leave(this.life());
+    let life = this.life();
+    life.kernel.desire_children(life.slot, Desired::Kill);
+    if !life.marks.durable {
+        return enter_end(this, cx, outcome);
+    }
+    let (at, slot) = (life.kernel.wall(), life.slot);
+    let Some(id) = life.id() else { return };
+    let (outcome, json) = match outcome_json(&outcome) {
+        Ok(json) => (outcome, json),
+        Err(why) => {
+            let lost: OutcomeOf<P> = Outcome::Failed(Fault::Unreadable { why });
+            let json = outcome_json(&lost).unwrap_or_default();
+            (lost, json)
+        }
+    };
+    let more = life.more();
+    more.seq += 1;
+    let entry = Entry::End { id, seq: more.seq, stage: outcome.stage(), outcome: json, at };
+    more.pending = Some(Pending::End(outcome));
+    commit(life, entry, slot);
+}
+
+/// The output or the fault, as it stands in the journal.
+fn outcome_json<O: serde::Serialize>(outcome: &Outcome<O>) -> Result<Option<String>, String> {
+    let json = match outcome {
+        Outcome::Finished(output) => serde_json::to_string(output),
+        Outcome::Failed(fault) => serde_json::to_string(fault),
+        Outcome::Killed => return Ok(None),
+    };
+    json.map(Some).map_err(|e| format!("it cannot be written as JSON: {e}"))
+}
+
+/// Hands a transition to the journal, together with the ledger entries that were noted for it.
+fn commit<P: Process>(life: &mut Life<P>, entry: Entry, slot: Slot) {
+    life.marks.committing = true;
+    let ledger = std::mem::take(&mut life.more().ledger);
+    life.kernel.write(slot, ledger.into_iter().chain([entry]));
+}
+
+/// The transition is in the journal: now it is true.
+fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
+    let life = this.life();
+    life.marks.committing = false;
+    match life.more.as_mut().and_then(|more| more.pending.take()) {
+        Some(Pending::Enter(stage, state)) => {
+            enter(life, cx, stage, state);
+            settle(this, cx);
+        }
+        Some(Pending::End(outcome)) => enter_end(this, cx, outcome),
+        None => {}
+    }
+}
+
+/// Ends an epoch: answers that are on their way are late from now on, and what was held is dropped.
+#[inline]
+fn leave<P: Process>(life: &mut Life<P>) {
+    life.epoch = life.epoch.wrapping_add(1);
+    if let Some(more) = &mut life.more {
+        more.held.clear();
+    }
+}
+
+#[inline]
+fn enter<P: Process>(life: &mut Life<P>, cx: CX![P], stage: Stage, state: Option<P::State>) {
+    life.stage = stage;
+    if let Some(state) = state {
+        life.state = state;
+    }
+    if life.more.is_some() {
+        tell(life, cx);
+    }
+}
+
+/// Lets the watchers know, once for each burst of transitions: they see the latest phase, not each one between.
+fn tell<P: Process>(life: &mut Life<P>, cx: CX![P]) {
+    let Some(more) = &life.more else { return };
+    if more.watchers.is_empty() || life.marks.telling {
+        return;
+    }
+    life.marks.telling = true;
+    let actor = cx.this().clone();
+    cx.lazy(move |s| {
+        actor.apply(s, |this, _| {
+            let life = this.life();
+            life.marks.telling = false;
+            let phase = life.phase();
+            if let Some(more) = &life.more {
+                more.watchers.iter().for_each(|w| w.fwd(phase.clone()));
+            }
+        });
+    });
+}
+
+/// Compares what is with what is desired, and moves on if they differ; else drives the state.
+fn settle<P: Process>(this: &mut P, cx: CX![P]) {
+    let life = this.life();
+    if life.marks.committing {
+        return;
+    }
+    match table::next(life.stage, life.desired) {
+        Some(stage) => {
+            if stage == Stage::Killing {
+                life.kernel.desire_children(life.slot, Desired::Kill);
+            }
+            transit(this, cx, stage, None);
+        }
+        None => drive(this, cx),
+    }
+}
+
+/// Calls `advance` or `clean`, if this turn still has room for a step.
+#[inline]
+fn drive<P: Process>(this: &mut P, cx: CX![P]) {
+    let life = this.life();
+    let killing = match life.stage {
+        Stage::Running => false,
+        Stage::Killing => true,
+        Stage::Created | Stage::Paused | Stage::Finished | Stage::Killed | Stage::Failed => return,
+    };
+    if life.marks.queued {
+        return;
+    }
+    if killing && life.kernel.has_live_children(life.slot) {
+        life.marks.outlived = true;
+        return;
+    }
+    let waits_for_nudge = life.marks.stepwise && !killing;
+    if waits_for_nudge && !life.kernel.has_nudge(life.slot) {
+        return;
+    }
+    if !life.kernel.take_step() {
+        life.marks.queued = true;
+        life.kernel.queue(life.slot);
+        return;
+    }
+    if waits_for_nudge {
+        life.kernel.take_nudge(life.slot);
+    }
+    let (state, epoch) = (life.state.clone(), life.epoch);
+    let step = Step::new(cx.this().clone(), epoch);
+    guarded(this, cx, epoch, |this, cx| {
+        if killing { this.clean(cx, state, step) } else { this.advance(cx, state, step) }
+    });
+}
+
+fn enter_end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
+    let life = this.life();
+    life.stage = outcome.stage();
+    let mut parent = None;
+    if let Some(mut more) = life.more.take() {
+        parent = more.parent;
+        tell_end(&mut more, &outcome);
+    }
+    life.kernel.clone().ended::<P>(life.slot, outcome, parent);
+    cx.stop();
+}
+
+/// Tells everybody who waits for the end of a process.
+pub(super) fn tell_end<P: Process>(more: &mut More<P>, outcome: &OutcomeOf<P>) {
+    let phase: PhaseOf<P> = outcome.clone().into();
+    more.watchers.drain(..).for_each(|w| w.fwd(phase.clone()));
+    more.waiters.drain(..).for_each(|w| w.ret(outcome.clone()));
+}
+
+fn on_desire<P: Process>(this: &mut P, cx: CX![P], wish: Desired) {
+    let life = this.life();
+    let desired = table::merge(life.desired, wish);
+    if desired == life.desired || life.stage.is_end() {
+        return;
+    }
+    life.desired = desired;
+    let moves_now = !life.marks.committing && table::next(life.stage, desired).is_some();
+    // A desire that leads to a transition is written with it; any other is written by itself, so that it survives.
+    if life.marks.durable && !moves_now {
+        write_desire(life);
+    }
+    settle_or_rest(this, cx, moves_now);
+}
+
+/// A desire alone never drives a state that is being driven already.
+fn settle_or_rest<P: Process>(this: &mut P, cx: CX![P], moves_now: bool) {
+    if moves_now {
+        settle(this, cx);
+    }
+}
+
+fn write_desire<P: Process>(life: &mut Life<P>) {
+    let Some(id) = life.id() else { return };
+    // While a transition is on its way, its stage is the one that the journal has next.
+    let (stage, ending) = match life.more.as_ref().and_then(|m| m.pending.as_ref()) {
+        Some(Pending::Enter(stage, _)) => (*stage, false),
+        Some(Pending::End(_)) => (life.stage, true),
+        None => (life.stage, false),
+    };
+    if ending {
+        return;
+    }
+    let (desired, at) = (life.desired, life.kernel.wall());
+    let more = life.more();
+    more.seq += 1;
+    let entry = Entry::Step { id, seq: more.seq, stage, desired, state: None, at };
+    life.kernel.note(entry);
+}
+
+fn on_nudge<P: Process>(this: &mut P, cx: CX![P]) {
+    let life = this.life();
+    if life.marks.committing || life.marks.queued || life.stage != Stage::Running {
+        return;
+    }
+    if !life.marks.stepwise {
+        life.kernel.drop_nudges(life.slot);
+        leave(life);
+    }
+    drive(this, cx);
+}
+
+fn on_child_ended<P: Process>(this: &mut P, cx: CX![P]) {
+    let life = this.life();
+    if life.marks.outlived && !life.kernel.has_live_children(life.slot) {
+        life.marks.outlived = false;
+        settle(this, cx);
+    }
+}
+
+fn on_child_failed<P: Process>(this: &mut P, cx: CX![P]) {
+    let life = this.life();
+    if life.stage != Stage::Running || life.marks.committing {
+        return;
+    }
+    if let Some((key, why)) = life.kernel.take_child_fault(life.slot) {
+        let epoch = life.epoch;
+        on_word(this, cx, epoch, Word::Fail(Fault::Child { key, why }));
+    }
+}
+
+/// Begins to tell `watcher` of the phases: of the present one at once.
+pub(super) fn on_watch<P: Process>(this: &mut P, _: CX![P], watcher: Fwd<PhaseOf<P>>) {
+    let life = this.life();
+    watcher.fwd(life.phase());
+    life.more().watchers.push(watcher);
+}
+
+pub(super) fn on_outcome<P: Process>(this: &mut P, _: CX![P], waiter: Ret<OutcomeOf<P>>) {
+    this.life().more().waiters.push(waiter);
+}
+
+/// The phase of an ended process.
+pub(super) fn over_phase<P: Process>(outcome: &OutcomeOf<P>) -> PhaseOf<P> {
+    Phase::from(outcome.clone())
+}

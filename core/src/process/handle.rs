@@ -1,0 +1,198 @@
+//! What the owner of a process holds.
+
+use super::drive::{self, Poke};
+use super::life::Over;
+use super::{DriveMode, OutcomeOf, PhaseOf, Process};
+use crate::journal::Desired;
+use crate::runtime::{Kernel, Slot};
+use crate::{ProcessId, State};
+use stakker::{Actor, ActorOwn, Fwd, Ret};
+use std::marker::PhantomData;
+use std::rc::{Rc, Weak};
+
+/// Refers to a process. Cheap to clone, owns nothing: dropping it ends nothing, and the process may end before it.
+///
+/// Every call is a message: it takes effect in the next turn, and is nothing for a process that has ended.
+///
+/// ```
+/// # use procession::*; use serde::*; use stakker::CX;
+/// # #[derive(Clone, Debug, Serialize, Deserialize)] struct Once;
+/// # impl State for Once {}
+/// # struct Two { life: Life<Self> }
+/// # impl Process for Two {
+/// #   const KIND: &'static str = "two"; type State = Once; type Output = i64;
+/// #   fn life(&mut self) -> &mut Life<Self> { &mut self.life }
+/// #   fn advance(&mut self, _: CX![], _: Once, step: Step<Self>) { step.finish(2) }
+/// # }
+/// let mut runtime = Runtime::builder().build()?;
+/// let two: Handle<Two> = runtime.spawn_with(Once, |life| Two { life });
+/// two.watch(stakker::fwd_do!(|phase| println!("{phase:?}")));
+/// two.launch();
+/// assert_eq!(runtime.run_until(&two)?, Outcome::Finished(2));
+/// # Ok::<(), RuntimeError>(())
+/// ```
+pub struct Handle<P: Process> {
+    kernel: Weak<Kernel>,
+    slot: Slot,
+    kind: PhantomData<fn() -> P>,
+}
+
+/// A watcher of a process: the latest phase at once, and again on each change. Changes that follow one another within
+/// a turn are told once, with the last of them; the end is always told, and is the last thing told.
+pub type Watch<P> = Fwd<PhaseOf<P>>;
+
+/// How to spawn.
+#[derive(Clone, Debug, Default)]
+pub struct Spawn {
+    /// A name under which the process is found again; at most one live process of a parent has it.
+    pub key: Option<String>,
+    /// How it is driven.
+    pub drive: DriveMode,
+}
+
+/// Why a runtime refuses a handle.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refused {
+    /// The handle belongs to another runtime.
+    #[error("this handle belongs to another runtime")]
+    OtherRuntime,
+    /// The process is no longer in the table.
+    #[error("this process is no longer known")]
+    Gone,
+}
+
+impl<P: Process> Handle<P> {
+    pub(crate) fn new(kernel: &Rc<Kernel>, slot: Slot) -> Handle<P> {
+        kernel.count_handle(slot, 1);
+        Handle { kernel: Rc::downgrade(kernel), slot, kind: PhantomData }
+    }
+
+    /// Sets it going.
+    pub fn launch(&self) {
+        self.desire(Desired::Run);
+    }
+
+    /// Lets it make one more `advance`, if it is driven step by step. Otherwise lets it ask again, now, for what it waits
+    /// for: it enters its state once more.
+    pub fn nudge(&self) {
+        if let Some(kernel) = self.kernel.upgrade() {
+            kernel.nudge(self.slot);
+        }
+    }
+
+    /// Lets it hold still in the state that it is in, owning nothing.
+    pub fn pause(&self) {
+        self.desire(Desired::Pause);
+    }
+
+    /// Lets it go on where it was paused: it enters the same state again.
+    pub fn resume(&self) {
+        self.desire(Desired::Run);
+    }
+
+    /// Lets it end and leave nothing behind. A wish that holds until it is fulfilled, and cannot be taken back.
+    pub fn kill(&self) {
+        self.desire(Desired::Kill);
+    }
+
+    /// Tells `watcher` the phase at once and on each change.
+    pub fn watch(&self, watcher: Watch<P>) {
+        self.with(watcher, |actor, w| actor.defer_call(move |this, cx| drive::on_watch(this, cx, w)), |o, w| {
+            w.fwd(drive::over_phase::<P>(o));
+        });
+    }
+
+    /// Answers `waiter` when the process has ended; with nothing if the runtime is closed before.
+    pub fn outcome(&self, waiter: Ret<OutcomeOf<P>>) {
+        self.with(waiter, |actor, w| actor.defer_call(move |this, cx| drive::on_outcome(this, cx, w)), |o, w| {
+            w.ret(o.clone());
+        });
+    }
+
+    /// The number of the process in the journal; none if it is not in one.
+    pub fn id(&self) -> Option<ProcessId> {
+        self.kernel.upgrade()?.id_of(self.slot)
+    }
+
+    pub(crate) fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    pub(crate) fn belongs_to(&self, kernel: &Rc<Kernel>) -> bool {
+        std::ptr::eq(self.kernel.as_ptr(), Rc::as_ptr(kernel))
+    }
+
+    fn desire(&self, desired: Desired) {
+        if let Some(kernel) = self.kernel.upgrade() {
+            kernel.poke(self.slot, Poke::Desire(desired));
+            kernel.on_outside();
+        }
+    }
+
+    /// Hands `thing` to the actor, or to the outcome if the process has ended. If it is gone, `thing` is dropped.
+    fn with<T>(
+        &self,
+        thing: T,
+        live: impl FnOnce(&Actor<P>, T),
+        over: impl FnOnce(&OutcomeOf<P>, T),
+    ) {
+        let Some(kernel) = self.kernel.upgrade() else { return };
+        // What is called must not run under the borrow of the table.
+        match kernel.find::<P>(self.slot) {
+            Some(Found::Live(actor)) => live(&actor, thing),
+            Some(Found::Over(outcome)) => over(&outcome, thing),
+            None => {}
+        }
+        kernel.on_outside();
+    }
+}
+
+/// A process as a typed handle finds it in the table.
+pub(crate) enum Found<P: Process> {
+    Live(Actor<P>),
+    Over(OutcomeOf<P>),
+}
+
+impl<P: Process> Found<P> {
+    pub(crate) fn of(resident: &dyn std::any::Any) -> Option<Found<P>> {
+        if let Some(own) = resident.downcast_ref::<ActorOwn<P>>() {
+            return Some(Found::Live((**own).clone()));
+        }
+        resident.downcast_ref::<Over<P>>().map(|over| Found::Over(over.0.clone()))
+    }
+}
+
+/// A call to an actor by closure.
+trait DeferCall<A> {
+    fn defer_call(&self, call: impl FnOnce(&mut A, stakker::CX![A]) + 'static);
+}
+
+impl<A: 'static> DeferCall<A> for Actor<A> {
+    fn defer_call(&self, call: impl FnOnce(&mut A, stakker::CX![A]) + 'static) {
+        let actor = self.clone();
+        self.defer(move |s| actor.apply(s, call));
+    }
+}
+
+impl<P: Process> Clone for Handle<P> {
+    fn clone(&self) -> Self {
+        if let Some(kernel) = self.kernel.upgrade() {
+            kernel.count_handle(self.slot, 1);
+        }
+        Handle { kernel: self.kernel.clone(), slot: self.slot, kind: PhantomData }
+    }
+}
+
+impl<P: Process> Drop for Handle<P> {
+    fn drop(&mut self) {
+        if let Some(kernel) = self.kernel.upgrade() {
+            kernel.count_handle(self.slot, -1);
+        }
+    }
+}
+
+impl<P: Process> std::fmt::Debug for Handle<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Handle({} {:?}, states {})", P::KIND, self.id(), P::State::TABLE.len())
+    }
+}

@@ -1,0 +1,277 @@
+//! The lifecycle of one process: the field through which the framework keeps its books in the author's struct.
+
+use super::{Child, Outcome, OutcomeOf, Phase, PhaseOf, Process, State, children, drive};
+use crate::journal::{Desired, EffectEnd, EffectRow, Entry, Stage};
+use crate::runtime::{Kernel, RuntimeHandle, Slot};
+use crate::{Fault, ProcessId};
+use stakker::{Actor, ActorOwn, CX, Core, FixedTimerKey, Fwd, Ret};
+use std::any::Any;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The lifecycle of a process. It comes into the author's struct through the closure that makes it.
+pub struct Life<P: Process> {
+    pub(super) kernel: Rc<Kernel>,
+    pub(super) slot: Slot,
+    /// Counts the states that were entered and left. A step or a reply of another epoch is late.
+    pub(super) epoch: u32,
+    pub(super) stage: Stage,
+    pub(super) desired: Desired,
+    pub(super) marks: Marks,
+    pub(super) state: P::State,
+    /// What few processes have at a time; a paused one without watchers does without the allocation.
+    pub(super) more: Option<Box<More<P>>>,
+}
+
+/// What is true of a process at the moment, one bit each.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Marks {
+    /// Its transitions go to the journal.
+    pub durable: bool,
+    /// A transition is on its way to the journal; nothing else happens until it is there.
+    pub committing: bool,
+    /// It waits in the backlog for the next turn.
+    pub queued: bool,
+    /// In step mode: it may not advance until it is nudged.
+    pub stepwise: bool,
+    /// It is to be killed, and waits for its children to be gone first.
+    pub outlived: bool,
+    /// Its watchers will hear of it at the end of this burst.
+    pub telling: bool,
+}
+
+pub(super) struct More<P: Process> {
+    pub held: Vec<Box<dyn Any>>,
+    pub watchers: Vec<Fwd<PhaseOf<P>>>,
+    pub waiters: Vec<Ret<OutcomeOf<P>>>,
+    pub pending: Option<Pending<P>>,
+    /// Ledger entries that go into the journal with the next transition.
+    pub ledger: Vec<Entry>,
+    pub seq: u64,
+    pub parent: Option<Slot>,
+}
+
+/// The transition that is on its way to the journal.
+pub(super) enum Pending<P: Process> {
+    Enter(Stage, Option<P::State>),
+    End(OutcomeOf<P>),
+}
+
+impl<P: Process> Default for More<P> {
+    fn default() -> Self {
+        More {
+            held: Vec::new(),
+            watchers: Vec::new(),
+            waiters: Vec::new(),
+            pending: None,
+            ledger: Vec::new(),
+            seq: 0,
+            parent: None,
+        }
+    }
+}
+
+/// With what a life begins: afresh, or as the journal had it.
+pub(crate) struct Birth<P: Process> {
+    pub stage: Stage,
+    pub desired: Desired,
+    pub state: P::State,
+    pub durable: bool,
+    pub stepwise: bool,
+    pub seq: u64,
+    pub parent: Option<Slot>,
+}
+
+impl<P: Process> Life<P> {
+    pub(crate) fn begin(kernel: Rc<Kernel>, slot: Slot, birth: Birth<P>) -> Life<P> {
+        let Birth { stage, desired, state, durable, stepwise, seq, parent } = birth;
+        let marks = Marks { durable, stepwise, ..Marks::default() };
+        let mut life = Life { kernel, slot, epoch: 0, stage, desired, marks, state, more: None };
+        if seq > 0 || parent.is_some() {
+            let more = life.more();
+            more.seq = seq;
+            more.parent = parent;
+        }
+        life
+    }
+
+    /// The number of this process in the journal; none if it is not in one.
+    pub fn id(&self) -> Option<ProcessId> {
+        self.kernel.id_of(self.slot)
+    }
+
+    /// The phase at this moment.
+    pub fn phase(&self) -> PhaseOf<P> {
+        let state = self.state.clone();
+        match self.stage {
+            Stage::Created => Phase::Created(state),
+            Stage::Running => Phase::Running(state),
+            Stage::Paused => Phase::Paused(state),
+            // An ended process is dropped in the same breath, so nobody can ask it for its end here.
+            Stage::Killing | Stage::Finished | Stage::Killed | Stage::Failed => Phase::Killing(state),
+        }
+    }
+
+    /// The runtime that this process lives in.
+    pub fn runtime(&self) -> RuntimeHandle {
+        RuntimeHandle::of(&self.kernel)
+    }
+
+    /// Keeps `guard` until this state is left, by whatever door: a step, a pause, a kill, a fault. The only way to keep a
+    /// lease, an operation in flight or a timer.
+    pub fn hold<G: 'static>(&mut self, guard: G) {
+        self.more().held.push(Box::new(guard));
+    }
+
+    /// Answers `ret` after `delay`, unless this state is left before: the timer is held.
+    ///
+    /// ```
+    /// # use procession::*; use serde::*; use stakker::CX; use std::time::Duration;
+    /// # #[derive(Clone, Debug, Serialize, Deserialize)] enum Nap { Asleep }
+    /// # impl State for Nap {}
+    /// # struct Sleeper { life: Life<Self> }
+    /// impl Process for Sleeper {
+    /// #   const KIND: &'static str = "sleeper"; type State = Nap; type Output = ();
+    /// #   fn life(&mut self) -> &mut Life<Self> { &mut self.life }
+    ///     fn advance(&mut self, cx: CX![], _: Nap, step: Step<Self>) {
+    ///         self.life.after(cx, Duration::from_millis(1), step.reply(|_, _, step, ()| step.finish(())));
+    ///     }
+    /// }
+    /// # let mut runtime = Runtime::builder().build()?;
+    /// # let sleeper = runtime.spawn_with(Nap::Asleep, |life| Sleeper { life });
+    /// # sleeper.launch();
+    /// # assert_eq!(runtime.run_until(&sleeper)?, Outcome::Finished(()));
+    /// # Ok::<(), RuntimeError>(())
+    /// ```
+    pub fn after(&mut self, cx: CX![P], delay: Duration, ret: Ret<()>) {
+        self.kernel.count_timer(1);
+        let kernel = self.kernel.clone();
+        let key = cx.after(delay, move |_| {
+            kernel.count_timer(-1);
+            ret.ret(());
+        });
+        self.hold(Timer { key, actor: cx.this().clone(), kernel: self.kernel.clone() });
+    }
+
+    /// Spawns a child, or finds it again if it exists: `child.key` names it within this parent, also after a restart.
+    /// Its outcome comes to `ret`, unless [`OnFailure`](crate::OnFailure) says otherwise.
+    ///
+    /// The child's kind must be registered. Children are killed when their parent is, or ends.
+    pub fn child<C: Process>(&mut self, cx: CX![P], child: Child, state: C::State, ret: Ret<OutcomeOf<C>>) {
+        children::adopt::<P, C>(self, cx, child, state, ret);
+    }
+
+    /// Notes in the ledger that `effect` is about to happen. It is written together with the next transition, so call
+    /// this before the step into the state that has the effect.
+    pub fn owe(&mut self, effect: EffectRow) {
+        if let (true, Some(process)) = (self.marks.durable, self.id()) {
+            let at = self.kernel.wall();
+            self.more().ledger.push(Entry::EffectMade { process, effect, at });
+        }
+    }
+
+    /// Notes in the ledger how an effect ended. It is written together with the next transition.
+    pub fn settle(&mut self, effect: EffectRow, end: EffectEnd) {
+        if let (true, Some(process)) = (self.marks.durable, self.id()) {
+            let at = self.kernel.wall();
+            self.more().ledger.push(Entry::EffectEnded { process, effect, end, at });
+        }
+    }
+
+    pub(super) fn more(&mut self) -> &mut More<P> {
+        self.more.get_or_insert_default()
+    }
+
+    /// The name of this process in a message.
+    pub(super) fn title(&self) -> String {
+        match self.id() {
+            Some(id) => format!("process {id} ({})", P::KIND),
+            None => format!("a process of kind {}", P::KIND),
+        }
+    }
+}
+
+/// An actor that is stopped past the framework, by `stop!` or `fail!` in its own code, still ends with a reason.
+impl<P: Process> Drop for Life<P> {
+    fn drop(&mut self) {
+        if self.stage.is_end() || self.kernel.is_closing() {
+            return;
+        }
+        let fault = Fault::Stopped { state: self.state.name().into() };
+        log::error!("{}: {fault}; the journal still has it as {}", self.title(), self.stage.word());
+        if let Some(more) = &mut self.more {
+            drive::tell_end(more, &Outcome::Failed(fault.clone()));
+        }
+        self.kernel.ended::<P>(self.slot, Outcome::Failed(fault), self.more.as_ref().and_then(|m| m.parent));
+    }
+}
+
+/// A held timer. Dropping it takes the timer out of the queue.
+struct Timer<P: Process> {
+    key: FixedTimerKey,
+    actor: Actor<P>,
+    kernel: Rc<Kernel>,
+}
+
+impl<P: Process> Drop for Timer<P> {
+    fn drop(&mut self) {
+        let (key, kernel) = (self.key, self.kernel.clone());
+        self.actor.defer(move |s| {
+            if s.timer_del(key) {
+                kernel.count_timer(-1);
+            }
+        });
+    }
+}
+
+/// What the process table keeps of a process: the actor while it lives, its outcome afterwards.
+pub(crate) trait Resident {
+    /// Tells the process something, at the next opportunity. Nothing happens to one that has ended.
+    fn poke(&self, poke: drive::Poke);
+    /// For a typed handle to find the actor or the outcome.
+    fn as_any(&self) -> &dyn Any;
+    /// Whether it has ended.
+    fn is_over(&self) -> bool;
+}
+
+impl<P: Process> Resident for ActorOwn<P> {
+    fn poke(&self, poke: drive::Poke) {
+        let actor: Actor<P> = (**self).clone();
+        self.defer(move |s| actor.apply(s, move |this, cx| drive::on_poke(this, cx, poke)));
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+/// The outcome of a process that has ended, for the handles that are still there.
+pub(crate) struct Over<P: Process>(pub OutcomeOf<P>);
+
+impl<P: Process> Resident for Over<P> {
+    fn poke(&self, _: drive::Poke) {}
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+    fn is_over(&self) -> bool {
+        true
+    }
+}
+
+/// Makes the actor of a process whose slot is taken already, and puts it there.
+pub(crate) fn settle_in<P: Process>(
+    kernel: &Rc<Kernel>,
+    core: &mut Core,
+    slot: Slot,
+    birth: Birth<P>,
+    make: &dyn Fn(Life<P>) -> P,
+) {
+    let process = make(Life::begin(kernel.clone(), slot, birth));
+    let own = ActorOwn::<P>::new(core, stakker::ret_nop!(), 0);
+    let actor = own.clone();
+    // The value goes in before any other call to the actor is queued, so the actor never keeps a queue of its own.
+    core.defer(move |s| actor.apply_prep(s, move |_| Some(process)));
+    kernel.house(slot, Box::new(own));
+}

@@ -1,0 +1,185 @@
+//! The one-shot right to leave a state.
+
+use super::{Fault, Life, Process, State, drive, table::Said};
+use stakker::{Actor, CX, Fwd, Ret};
+use std::fmt::Display;
+
+/// The right to leave the present state, once. Using it consumes it; dropping it fails the process with
+/// [`Fault::Abandoned`], so a process never waits for an answer that cannot come.
+#[must_use = "a step that is dropped fails the process"]
+pub struct Step<P: Process> {
+    /// Taken when the step is used.
+    actor: Option<Actor<P>>,
+    epoch: u32,
+}
+
+/// What a process said.
+pub(super) enum Word<P: Process> {
+    To(P::State),
+    Finish(P::Output),
+    Fail(Fault),
+    Abandon,
+    Killed,
+}
+
+impl<P: Process> Word<P> {
+    pub(super) fn said(&self) -> Said {
+        match self {
+            Word::To(_) => Said::To,
+            Word::Finish(_) => Said::Finish,
+            Word::Fail(_) | Word::Abandon => Said::Fail,
+            Word::Killed => Said::Killed,
+        }
+    }
+}
+
+impl<P: Process> Step<P> {
+    pub(super) fn new(actor: Actor<P>, epoch: u32) -> Step<P> {
+        Step { actor: Some(actor), epoch }
+    }
+
+    /// Goes on to `state`. It is entered when the transition is durable.
+    #[inline]
+    pub fn to(self, state: P::State) {
+        self.say(Word::To(state));
+    }
+
+    /// Ends the process with `output`.
+    #[inline]
+    pub fn finish(self, output: P::Output) {
+        self.say(Word::Finish(output));
+    }
+
+    /// Ends the process with a fault whose code is `failed`.
+    pub fn fail(self, reason: impl Display) {
+        self.fault(Fault::new("failed", reason));
+    }
+
+    /// Ends the process with this fault.
+    pub fn fault(self, fault: Fault) {
+        self.say(Word::Fail(fault));
+    }
+
+    /// Ends a process that is to be killed, because nothing of it is left outside. Anywhere else it is a fault.
+    pub fn killed(self) {
+        self.say(Word::Killed);
+    }
+
+    /// Remains in this state, and gives the right back: for handlers of [`each`](Self::each) that decide to wait for
+    /// the next item. The process can then be moved on only by the stream that the item came from.
+    pub fn stay(mut self) {
+        self.actor = None;
+    }
+
+    /// Turns the step into a `Ret` that will call `method` with a fresh step and the answer. If the `Ret` dies
+    /// unanswered, the process fails with [`Fault::Abandoned`]; if the state was left before the answer came, the answer
+    /// is logged and dropped.
+    pub fn reply<T: 'static>(mut self, method: impl FnOnce(&mut P, CX![P], Step<P>, T) + 'static) -> Ret<T> {
+        let epoch = self.epoch;
+        let Some(actor) = self.actor.take() else { return Ret::new(|_| ()) };
+        Ret::new(move |answer| {
+            let target = actor.clone();
+            actor.defer(move |s| {
+                let back = target.clone();
+                target.apply(s, move |this, cx| match answer {
+                    Some(answer) => {
+                        if !drive::is_current(this, epoch) {
+                            return drive::on_late(this, "an answer");
+                        }
+                        let step = Step::new(back, epoch);
+                        drive::guarded(this, cx, epoch, |this, cx| method(this, cx, step, answer));
+                    }
+                    None => drive::on_word(this, cx, epoch, Word::Abandon),
+                });
+            });
+        })
+    }
+
+    /// Turns the step into a `Fwd` that will call `method` for each item of a stream, with a fresh step that the method
+    /// must use: to leave, or to [`stay`](Self::stay). When the last clone of the `Fwd` is gone and the state has not been
+    /// left, the process fails with [`Fault::Abandoned`].
+    ///
+    /// ```
+    /// # use procession::*; use serde::*; use stakker::{CX, Fwd};
+    /// # #[derive(Clone, Debug, Serialize, Deserialize)] enum S { Listening }
+    /// # impl State for S {}
+    /// # struct Third { life: Life<Self>, source: Fwd<Fwd<u32>>, seen: u32 }
+    /// impl Process for Third {
+    /// #   const KIND: &'static str = "third"; type State = S; type Output = u32;
+    /// #   fn life(&mut self) -> &mut Life<Self> { &mut self.life }
+    ///     fn advance(&mut self, _: CX![], _: S, step: Step<Self>) {
+    ///         self.source.fwd(step.each(Self::on_item));
+    ///     }
+    /// }
+    /// impl Third {
+    ///     fn on_item(&mut self, _: CX![], step: Step<Self>, item: u32) {
+    ///         self.seen += 1;
+    ///         if self.seen == 3 { step.finish(item) } else { step.stay() }
+    ///     }
+    /// }
+    /// # let mut runtime = Runtime::builder().build()?;
+    /// # let source = Fwd::new(|sink: Fwd<u32>| (10..20).for_each(|n| sink.fwd(n)));
+    /// # let third = runtime.spawn_with(S::Listening, move |life| Third { life, source: source.clone(), seen: 0 });
+    /// # third.launch();
+    /// # assert_eq!(runtime.run_until(&third)?, Outcome::Finished(12));
+    /// # Ok::<(), RuntimeError>(())
+    /// ```
+    pub fn each<T: 'static>(mut self, method: impl Fn(&mut P, CX![P], Step<P>, T) + 'static) -> Fwd<T> {
+        let epoch = self.epoch;
+        let Some(actor) = self.actor.take() else { return Fwd::new(|_| ()) };
+        let method = std::rc::Rc::new(method);
+        let source = Source { actor: actor.clone(), epoch };
+        Fwd::new(move |item| {
+            let _alive = &source;
+            let (target, method) = (actor.clone(), method.clone());
+            actor.defer(move |s| {
+                let back = target.clone();
+                target.apply(s, move |this, cx| {
+                    if !drive::is_current(this, epoch) {
+                        return drive::on_late(this, "an item of a stream");
+                    }
+                    let step = Step::new(back, epoch);
+                    drive::guarded(this, cx, epoch, |this, cx| method(this, cx, step, item));
+                });
+            });
+        })
+    }
+
+    fn say(mut self, word: Word<P>) {
+        if let Some(actor) = self.actor.take() {
+            tell(actor, self.epoch, word);
+        }
+    }
+}
+
+/// Lives as long as the `Fwd` of a stream. Its end is told one round later, so that what the last item made the process
+/// say is heard first.
+struct Source<P: Process> {
+    actor: Actor<P>,
+    epoch: u32,
+}
+
+impl<P: Process> Drop for Source<P> {
+    fn drop(&mut self) {
+        let (actor, epoch) = (self.actor.clone(), self.epoch);
+        self.actor.defer(move |_| tell(actor, epoch, Word::Abandon));
+    }
+}
+
+fn tell<P: Process>(actor: Actor<P>, epoch: u32, word: Word<P>) {
+    let deferrer = actor.access_deferrer().clone();
+    deferrer.defer(move |s| actor.apply(s, move |this, cx| drive::on_word(this, cx, epoch, word)));
+}
+
+impl<P: Process> Drop for Step<P> {
+    fn drop(&mut self) {
+        if let Some(actor) = self.actor.take() {
+            tell(actor, self.epoch, Word::Abandon);
+        }
+    }
+}
+
+/// For messages: the state that a life is in.
+pub(super) fn state_name<P: Process>(life: &Life<P>) -> String {
+    life.state.name().to_owned()
+}

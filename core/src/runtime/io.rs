@@ -1,0 +1,110 @@
+//! The descriptors of a runtime: one epoll, and inside it the timer, the waker and everybody's sources.
+
+use super::RuntimeError;
+use super::clock::Clock;
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
+use stakker::{Fwd, Stakker};
+use stakker_mio::mio::{Events, Interest, Poll, Waker};
+use stakker_mio::{FdSource, MioPoll, MioSource};
+use std::cell::{Cell, RefCell};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How many events are taken from the kernel at once.
+const EVENTS: usize = 256;
+
+/// How long the own loop sleeps at most. The timer wakes it when it is needed, so this only has to be long.
+const NAP: Duration = Duration::from_secs(3600);
+
+/// The priority of the waker and the timer among the sources; others choose theirs below.
+const FIRST: u32 = 10;
+
+/// See the [module](self).
+pub(super) struct Io {
+    // The sources leave the poll before their descriptors are closed.
+    _timer_source: MioSource<FdSource>,
+    bell_source: RefCell<Option<MioSource<FdSource>>>,
+    timer: OwnedFd,
+    poll: MioPoll,
+    epoll: RawFd,
+    waker: Arc<Waker>,
+    /// What the timer is set to: it costs a system call, so it is set only when this changes.
+    set_to: Cell<Option<Instant>>,
+}
+
+fn refused(what: &'static str) -> impl Fn(std::io::Error) -> RuntimeError {
+    move |e| RuntimeError::System { what, why: e.to_string() }
+}
+
+impl Io {
+    pub(super) fn new(stakker: &mut Stakker) -> Result<Io, RuntimeError> {
+        let poll = Poll::new().map_err(refused("a poll"))?;
+        // The poll is about to move out of reach, and its descriptor lives as long as it does.
+        let epoll = poll.as_raw_fd();
+        let mut poll =
+            MioPoll::new(stakker, poll, Events::with_capacity(EVENTS), FIRST).map_err(refused("a waker"))?;
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)
+            .map_err(|e| refused("a timer")(e.into()))?;
+        let timer_source = poll
+            .add(FdSource::new(timer.as_raw_fd()), Interest::READABLE, FIRST, Fwd::new(|_| ()))
+            .map_err(refused("a timer"))?;
+        let waker = poll.waker();
+        let (bell_source, set_to) = (RefCell::new(None), Cell::new(None));
+        Ok(Io { _timer_source: timer_source, bell_source, timer, poll, epoll, waker, set_to })
+    }
+
+    pub(super) fn waker(&self) -> Arc<Waker> {
+        self.waker.clone()
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        self.epoll
+    }
+
+    /// Lets turns happen when this descriptor is readable. Whoever owns it drains it.
+    pub(super) fn listen(&self, fd: RawFd) -> Result<(), RuntimeError> {
+        let source = self
+            .poll
+            .add(FdSource::new(fd), Interest::READABLE, FIRST, Fwd::new(|_| ()))
+            .map_err(refused("the journal's bell"))?;
+        *self.bell_source.borrow_mut() = Some(source);
+        Ok(())
+    }
+
+    pub(super) fn stop_listening(&self) {
+        *self.bell_source.borrow_mut() = None;
+    }
+
+    /// Takes in what has arrived. Whether anything has.
+    pub(super) fn poll(&self) -> Result<bool, RuntimeError> {
+        let (active, pending) = self.poll.poll(Duration::ZERO).map_err(refused("a poll"))?;
+        Ok(active || pending)
+    }
+
+    /// Sleeps until something arrives or a timer is due.
+    pub(super) fn wait(&self) -> Result<(), RuntimeError> {
+        self.poll.poll(NAP).map_err(refused("a poll"))?;
+        Ok(())
+    }
+
+    /// Sets the timer to the next moment at which there is something to do.
+    pub(super) fn rearm(&self, next: Option<Instant>, clock: &Clock, now: Instant) -> Result<(), RuntimeError> {
+        if self.set_to.get() == next {
+            return Ok(());
+        }
+        let wait = match next {
+            // Zero would disarm the timer: what is due already is due in a nanosecond.
+            Some(at) => at.saturating_duration_since(clock.now(now)).max(Duration::from_nanos(1)),
+            None => Duration::ZERO,
+        };
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let it_value = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: i64::MAX / 2, tv_nsec: 0 });
+        let spec = Itimerspec { it_interval: zero, it_value };
+        rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec)
+            .map_err(|e| refused("a timer")(e.into()))?;
+        self.set_to.set(next);
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! After a restart: what the journal knows, lives again.
+
+use super::kinds::Place;
+use super::{Runtime, RuntimeError};
+use crate::ProcessId;
+use crate::journal::{BrokenRow, Order, ProcessRow};
+
+/// What [`Runtime::recover`] did.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// How many processes go on.
+    pub restored: usize,
+    /// Those that cannot, each with the reason. They stay in the journal as they are.
+    pub parked: Vec<Parked>,
+}
+
+/// A process that stays in the journal, untouched, because this program cannot go on with it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Parked {
+    /// No closure is registered for its kind.
+    #[error("process {id} is of kind {kind}, which this program does not know; it stays in the journal")]
+    UnknownKind {
+        /// Which.
+        id: ProcessId,
+        /// Its kind.
+        kind: String,
+    },
+    /// Its state or its outcome cannot be read.
+    #[error("process {id} ({kind}) cannot be read: {why}; it stays in the journal")]
+    Unreadable {
+        /// Which.
+        id: ProcessId,
+        /// Its kind.
+        kind: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// Its row makes no sense at all.
+    #[error(transparent)]
+    Broken(#[from] BrokenRow),
+}
+
+impl Runtime {
+    /// Brings back to life what the journal has and has not ended, each in the state that it was in, and reads the wishes
+    /// that were left meanwhile. Call it once, after all kinds are registered. Without a journal it does nothing.
+    pub fn recover(&mut self) -> Result<Recovered, RuntimeError> {
+        let Some(loaded) = self.loaded.take() else { return Ok(Recovered::default()) };
+        let mut recovered = Recovered::default();
+        for row in loaded.rows {
+            match row.map_err(Parked::from).and_then(|row| self.restore(&row).map(|()| row)) {
+                Ok(row) if row.stage.is_end() => {}
+                Ok(_) => recovered.restored += 1,
+                Err(parked) => {
+                    log::warn!("{parked}");
+                    recovered.parked.push(parked);
+                }
+            }
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.send(Order::ReadLetters);
+        }
+        self.kernel.on_outside();
+        Ok(recovered)
+    }
+
+    fn restore(&mut self, row: &ProcessRow) -> Result<(), Parked> {
+        let (id, kind_name) = (row.id, row.kind.clone().into_owned());
+        let Some(kind) = self.kernel.kinds().get(&*row.kind).cloned() else {
+            return Err(Parked::UnknownKind { id, kind: kind_name });
+        };
+        let parent = row.parent.and_then(|p| self.kernel.slot_of(p));
+        let slot = self.kernel.take_slot(Some(id));
+        let place = Place { kernel: &self.kernel, core: &mut self.stakker, slot };
+        if let Err(e) = kind.restore(place, row, parent) {
+            self.kernel.forget(slot);
+            return Err(Parked::Unreadable { id, kind: kind_name, why: e.to_string() });
+        }
+        if let Some(key) = &row.key {
+            self.kernel.enter_child(parent, key.clone(), slot);
+        }
+        // Also one that was only created or paused: its desire may have changed since.
+        self.kernel.poke(slot, crate::process::Poke::Drive);
+        Ok(())
+    }
+}
