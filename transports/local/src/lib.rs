@@ -1,1 +1,21 @@
-//! (to be written)
+//! Commands and files on this machine, for Procession.
+//!
+//! [`Local`] carries out the operations of [`procession::transport`]. The thread it is driven by never blocks: children are
+//! awaited through pidfds and listened to through pipes, and everything that touches a file system or a name server
+//! happens on one helper thread. The crate installs no signal handler, reaps no child that is not its own, and is not
+//! disturbed by SIGPIPE: it writes to no pipe.
+//!
+//! What it does not do: no shell is put between, and nothing outlives the program but
+//! what a command leaves behind on purpose. A durable command is a process of its own kind.
+#![forbid(unsafe_code)]
+
+mod dial;
+mod exec;
+mod files;
+mod leader;
+mod reason;
+mod transport;
+mod watched;
+mod worker;
+
+pub use transport::{Config, Local, StartError};
