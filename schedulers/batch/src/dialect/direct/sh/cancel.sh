@@ -1,0 +1,18 @@
+# Ends a job: signals every process group that carries its name, and no other.
+# $1 sandbox  $2 attempt  $3 name of the job  $4 TERM or KILL
+# Answers: gone | still N (so many groups were there, and have been signalled)
+LC_ALL=C
+export LC_ALL
+list=$(ps -ww -eo pid=,pgid=,stat=,args=) || exit 1
+[ -n "$list" ] || exit 1
+groups=$(printf '%s\n' "$list" | awk -v name="$3" '$3 !~ /^Z/ {
+    for (i = 4; i < NF; i++) if ($i ~ /^\.(job|payload)-[0-9]+$/ && $(i + 1) == name && !seen[$2]++) print $2
+}')
+count=0
+for group in $groups; do
+    count=$((count + 1))
+    kill -s "$4" -- "-$group" 2>/dev/null
+done
+word=gone
+[ "$count" = 0 ] || word="still $count"
+printf 'PROCESSION-BEGIN 1\n%s\nPROCESSION-END 1\n' "$word"

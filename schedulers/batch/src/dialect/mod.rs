@@ -1,0 +1,181 @@
+//! What a scheduler understands, and what its answers mean. A dialect is pure: it writes scripts and command lines and
+//! reads answers. It never runs anything, and knows no actor, no clock and no socket.
+
+mod answer;
+mod direct;
+mod payload;
+mod sandbox;
+
+pub use answer::{AnswerError, BEGIN, END, framed, framed_line};
+pub use direct::{Direct, scripts as direct_scripts};
+pub use payload::payload;
+pub use sandbox::{
+    CLEAN, EVIDENCE, EXIT_LINES, ExitCause, ExitFile, ListedFile, attempt_folder, clean, evidence, job_file,
+    payload_file, script_file, sh,
+};
+
+use crate::{End, JobName, JobSpec, Place, SpecError};
+use procession::transport::Exit;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One way of running jobs on a host: the host itself, Slurm, PBS, and so on.
+pub trait Dialect {
+    /// Its word in a file of hosts, and in the names of processes: `direct`.
+    fn word(&self) -> &'static str;
+
+    /// What this scheduler cannot do of what the job asks for. Empty if it can do all of it.
+    fn cannot(&self, spec: &JobSpec) -> Vec<SpecError>;
+
+    /// The files that the scheduler needs beside the inputs, to be staged into the sandbox.
+    fn files(&self, spec: &JobSpec, place: &Place) -> Vec<ScriptFile>;
+
+    /// Submits an attempt, or finds that this was done before. Repeating it never starts a second job.
+    fn submit(&self, spec: &JobSpec, place: &Place) -> Call<Submitted>;
+
+    /// Asks whether a submission arrived: by its id file, and by its name.
+    fn ask(&self, place: &Place) -> Call<Found>;
+
+    /// The same, and makes sure that a submission that has not arrived never starts.
+    fn fence(&self, place: &Place) -> Call<Found>;
+
+    /// How far these jobs are; no answer for a job is [`Status::Unknown`].
+    fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>>;
+
+    /// Asks the scheduler's memory how these jobs ended, where it has one.
+    fn accounting(&self, places: &[Place]) -> Option<Call<Vec<(JobName, Status)>>>;
+
+    /// Ends a job.
+    fn cancel(&self, place: &Place, id: Option<&JobId>, force: Force) -> Call<Cancelled>;
+
+    /// What limits the job while it is pending, in words.
+    fn limit(&self) -> String;
+}
+
+/// A command, and how to read what it answers.
+#[derive(Clone)]
+pub struct Call<T> {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// What the answer means. An error says that the answer tells nothing, about any job.
+    pub read: fn(&Exit) -> Result<T, AnswerError>,
+}
+
+/// A file that a dialect puts into the sandbox.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScriptFile {
+    /// Its name in the sandbox.
+    pub name: String,
+    /// Its contents.
+    pub text: String,
+    /// Whether it must be executable.
+    pub executable: bool,
+}
+
+/// The scheduler's own name for a job. Never trusted alone: schedulers give ids out again.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub String);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What came of a submission.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Submitted {
+    /// The job is there: submitted just now, or before.
+    Accepted(JobId),
+    /// It was begun before, and is not known to have come to an end.
+    Unsure,
+    /// The scheduler or the host declined, and nothing was started.
+    Refused(Refusal),
+}
+
+/// Why a submission was declined.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// The sandbox or the scripts in it are gone.
+    #[error("the sandbox is not on the host any more")]
+    NoSandbox,
+    /// The host has no room for a folder.
+    #[error("the host could not make a folder in the sandbox; look at its quota and its permissions")]
+    NoSpace,
+    /// A program that the dialect needs is not on the host.
+    #[error("the host has no `{0}`; it is part of util-linux")]
+    NoProgram(String),
+    /// The folder in which the host counts its jobs cannot be made.
+    #[error("the folder that keeps the limit of jobs cannot be made on the host")]
+    NoSlots,
+    /// The scheduler's own words.
+    #[error("the scheduler refused it: {0}")]
+    Scheduler(String),
+}
+
+/// What became of a submission whose answer is not known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// It arrived.
+    Known(JobId),
+    /// There is no sign of it, but it could still arrive.
+    Absent,
+    /// It did not arrive, and can never start a job any more.
+    Fenced,
+}
+
+/// How far the scheduler says a job is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// Waits, with the scheduler's reason.
+    Pending(String),
+    /// Runs.
+    Running,
+    /// Has ended; with the scheduler's word for how, if it has one. Only the exit file is evidence of success.
+    Exited(Option<End>),
+    /// The scheduler does not know it. That says nothing about how it ended, or whether it did.
+    Unknown,
+}
+
+/// What an attempt has left behind on the host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Evidence {
+    /// The job's id, if it was written down.
+    pub id: Option<JobId>,
+    /// Whether the payload was started, or can never be.
+    pub started: bool,
+    /// How it ended, if it has.
+    pub exit: Option<ExitFile>,
+}
+
+/// How hard to press.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Force {
+    /// Ask it to end.
+    Term,
+    /// End it.
+    Kill,
+}
+
+/// What came of ending a job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cancelled {
+    /// Nothing of it runs.
+    Gone,
+    /// It was there, and has been told. Ask again.
+    Still,
+}
+
+/// What came of removing a sandbox.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cleaned {
+    /// Nothing of it is left.
+    Gone,
+    /// Something could not be removed. Try again: somebody may have had a file open.
+    Left,
+    /// The path is not a sandbox of ours.
+    Refused,
+}

@@ -1,0 +1,76 @@
+//! The payload: what the user asked for, as a script that any dialect's frame can start.
+
+use super::{ScriptFile, payload_file, script_file};
+use crate::{JobSpec, Place, Work};
+
+/// The files that hold what the user asked for: the payload, and the script if the job is one.
+///
+/// The payload sets the environment, loads modules, goes to `cwd`, and then runs `prepend`, the command and `append`, in
+/// one shell. It ends with the code of the command. The words of the command are quoted here, in a file; no remote
+/// command line ever is.
+pub fn payload(spec: &JobSpec, place: &Place) -> Vec<ScriptFile> {
+    let script = script_file(place.name.attempt);
+    let mut files = Vec::new();
+    let command = match spec.work() {
+        Work::Command(argv) => joined(argv),
+        Work::Script(_) => format!("\"$procession_sandbox\"/{script}"),
+    };
+    let text = render(spec, place, &command);
+    files.push(ScriptFile { name: payload_file(place.name.attempt), text, executable: true });
+    if let Work::Script(text) = spec.work() {
+        let text = if text.starts_with("#!") { text.to_string() } else { format!("#!/bin/sh\n{text}") };
+        files.push(ScriptFile { name: script, text: ending(&text), executable: true });
+    }
+    files
+}
+
+fn render(spec: &JobSpec, place: &Place, command: &str) -> String {
+    let mut text = format!("#!/bin/sh\n# The payload of {}: {}\n", place.name, one_line(&spec.name));
+    // Signals go to the whole group. This shell survives those that the command may want to act upon, and then runs
+    // `append`; a trap, unlike an ignored signal, is not handed down to the command.
+    text += "trap : HUP INT QUIT USR1 USR2 TERM ALRM\n";
+    text += "procession_sandbox=$(pwd)\n";
+    text += &format!("export PROCESSION_JOB={} PROCESSION_ATTEMPT={}\n", place.name, place.name.attempt);
+    for (name, value) in &spec.env {
+        text += &format!("export {name}={}\n", quoted(value));
+    }
+    if !spec.modules.is_empty() {
+        text += "command -v module >/dev/null 2>&1 || . /etc/profile\n";
+    }
+    for module in &spec.modules {
+        text += &format!("module load {} || exit 96\n", quoted(module));
+    }
+    if let Some(cwd) = &spec.cwd {
+        text += &format!("mkdir -p {0} && cd {0} || exit 96\n", quoted(cwd));
+    }
+    text += &ending(&spec.prepend);
+    if !spec.mpi.is_empty() {
+        text += &format!("{} ", joined(&spec.mpi));
+    }
+    text += &format!(
+        "{command}
+"
+    );
+    text += "procession_code=$?\n";
+    text += &ending(&spec.append);
+    text + "exit \"$procession_code\"\n"
+}
+
+fn joined(words: &[String]) -> String {
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word that a POSIX shell reads back as it is.
+fn quoted(word: &str) -> String {
+    let quoted = shlex::try_quote(word).expect("validation lets no NUL into a job");
+    quoted.into_owned()
+}
+
+/// Text from a job file, with the newline at its end that an editor would have put there.
+fn ending(text: &str) -> String {
+    if text.is_empty() || text.ends_with('\n') { text.to_string() } else { format!("{text}\n") }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,16 @@
+# What has each of these attempts left behind? Works the same under every scheduler.
+# $1 sandbox  $2 attempt  $3 name of the job, and so on in threes
+# Answers for each: job NAME, then as far as they are there: id ID, started, and the lines of the exit file after "| "
+LC_ALL=C
+export LC_ALL
+echo 'PROCESSION-BEGIN 1'
+while [ $# -ge 3 ]; do
+    here="$1/.attempt-$2"
+    printf 'job %s\n' "$3"
+    # Read by opening: a listing may be older than the file on a network file system.
+    id=$(cat "$here/id" 2>/dev/null) && printf 'id %s\n' "$id"
+    [ -d "$here/started" ] && echo started
+    sed 's/^/| /' "$here/exit" 2>/dev/null
+    shift 3
+done
+echo 'PROCESSION-END 1'
