@@ -10,3 +10,4 @@ pub mod faults;
 pub mod fs;
 pub mod host;
 pub mod trace;
+pub mod witness;

@@ -190,6 +190,9 @@ impl Program for Sent {
         let laid = lay(fs, &root, entry, now);
         here.machine.line(format_args!("[{}] put {root} {}: {laid:?}", here.pid, entry.path));
         self.arrived += 1;
+        if laid.is_ok() {
+            here.machine.made(&under(&root, &entry.path));
+        }
         match laid {
             Err(why) => Next::Answers(Err(because(&self.to)(why))),
             Ok(()) if self.damaged && matches!(entry.body, FetchedBody::File(_)) => {

@@ -1,6 +1,7 @@
 //! The connection to a simulated machine: requests, their fates, and the weather.
 
 use super::Shared;
+use super::direct;
 use super::files::{Sent, Small, Wanted, at};
 use super::machine::{HOME, Happened, Machine, Pid, Program, RequestId, Signal, Spawn, Value};
 use super::plain::{CommandLine, Plain};
@@ -85,7 +86,7 @@ struct CommandJob {
 impl Link {
     /// A connection in good weather.
     pub fn new(name: &str, shared: Shared, faults: Faults, dice: Dice) -> Link {
-        let machine = Machine::new(name, shared.clock.clone(), shared.trace.clone(), faults, dice);
+        let machine = Machine::new(name, &shared, faults, dice);
         let (requests, queue, deliveries) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         let mut link = Link { machine, shared, requests, queue, count: 0, reachable: true, deliveries };
         link.forecast_outage();
@@ -317,7 +318,7 @@ impl Link {
         };
         match self.machine.fs.folder(&cwd) {
             Ok(cwd) => {
-                self.machine.spawn(Spawn { args, cwd, group: None, request, program });
+                self.machine.spawn(Spawn { args, cwd, group: None, request, parent: None, program });
             }
             Err(_) => self.refuse(request, cwd),
         }
@@ -483,6 +484,9 @@ impl Job {
 
 /// What a command line starts; none if there is no such program.
 fn program(line: &CommandLine<'_>) -> Option<Box<dyn Program>> {
+    if let Some(script) = direct::script(line.argv) {
+        return Some(script);
+    }
     Some(Box::new(Plain::of(line)?))
 }
 

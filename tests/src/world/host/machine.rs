@@ -4,16 +4,19 @@
 //! anything can happen there. The host drives it: [`due`](Machine::due) says who is next, [`step`](Machine::step) lets
 //! it make its step, and what came of it is taken from [`happened`](Machine::happened).
 
+use super::Shared;
 use super::files::Fetched;
 use crate::world::clock::Clock;
-use crate::world::faults::{Dice, Faults};
+use crate::world::faults::{Dice, Faults, PerMille};
 use crate::world::fs::{Folder, Fs, FsError};
 use crate::world::trace::Trace;
+use crate::world::witness::Witness;
 use procession::WallTime;
 use procession::transport::{Ended, Manifest, Stat, Stream, TransportError};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Where commands start, and what relative paths are relative to.
@@ -84,6 +87,8 @@ pub enum Reaction {
     Dies,
     /// It goes on, and if it was asleep it wakes.
     Wakes,
+    /// It goes on as if nothing had been.
+    Ignores,
 }
 
 /// What a request is answered with.
@@ -144,6 +149,10 @@ pub struct Machine {
     pub booted: Duration,
     clock: Clock,
     trace: Trace,
+    witness: Rc<dyn Witness>,
+    locks: BTreeMap<String, Lock>,
+    /// How the children ended whose parents have not asked yet.
+    ended: BTreeMap<Pid, Ended>,
     processes: BTreeMap<Pid, Process>,
     next_pid: Pid,
     queue: BTreeMap<(Duration, u64), Pid>,
@@ -162,8 +171,26 @@ pub struct Process {
     pub began: Duration,
     /// Who waits for it, if anybody does.
     pub request: Option<RequestId>,
+    /// Who is woken when it ends.
+    pub parent: Option<Pid>,
     /// None while it makes its step.
     program: Option<Box<dyn Program>>,
+}
+
+/// A file that is locked with `flock`.
+#[derive(Default)]
+struct Lock {
+    holder: Option<Pid>,
+    waiters: VecDeque<Pid>,
+}
+
+/// Whether to be woken when a lock that is taken falls back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    /// Yes: the next try comes then.
+    Woken,
+    /// No: the next try is the caller's own affair.
+    No,
 }
 
 /// How a process is started.
@@ -176,13 +203,16 @@ pub struct Spawn {
     pub group: Option<Pid>,
     /// Who waits for it.
     pub request: Option<RequestId>,
+    /// Who started it, if that is a process which waits for it.
+    pub parent: Option<Pid>,
     /// What it does.
     pub program: Box<dyn Program>,
 }
 
 impl Machine {
     /// A machine that has just been started, with an empty home.
-    pub fn new(name: &str, clock: Clock, trace: Trace, faults: Faults, dice: Dice) -> Machine {
+    pub fn new(name: &str, shared: &Shared, faults: Faults, dice: Dice) -> Machine {
+        let Shared { clock, trace, witness, boundaries: _, local: _ } = shared.clone();
         let mut fs = Fs::new();
         fs.mkdir_all(HOME, clock.wall()).expect("an empty disk has room for a home");
         Machine {
@@ -195,6 +225,9 @@ impl Machine {
             booted: clock.now(),
             clock,
             trace,
+            witness,
+            locks: BTreeMap::new(),
+            ended: BTreeMap::new(),
             processes: BTreeMap::new(),
             next_pid: FIRST_PID,
             queue: BTreeMap::new(),
@@ -245,9 +278,9 @@ impl Machine {
     pub fn spawn(&mut self, spawn: Spawn) -> Pid {
         let pid = self.next_pid;
         self.next_pid += 1;
-        let Spawn { args, cwd, group, request, program } = spawn;
+        let Spawn { args, cwd, group, request, parent, program } = spawn;
         let (group, began, program) = (group.unwrap_or(pid), self.clock.now(), Some(program));
-        self.processes.insert(pid, Process { group, args, cwd, began, request, program });
+        self.processes.insert(pid, Process { group, args, cwd, began, request, parent, program });
         let pause = self.dice.within(&BETWEEN_STEPS);
         self.wake_after(pid, pause);
         pid
@@ -266,12 +299,15 @@ impl Machine {
         for pid in &reached {
             let process = self.processes.get_mut(pid).expect("it is in the table");
             let reaction = match (signal, &mut process.program) {
-                (Signal::Kill, Some(_) | None) | (Signal::Term, None) => Reaction::Dies,
+                (Signal::Kill, Some(_) | None) => Reaction::Dies,
+                // It is just making its step: a frame that ends its own group, and ignores the signal itself.
+                (Signal::Term, None) => Reaction::Ignores,
                 (Signal::Term, Some(program)) => program.on_signal(signal),
             };
             match reaction {
                 Reaction::Dies => self.end(*pid, Ok(Value::Ended(Ended::Signal(signal.number())))),
                 Reaction::Wakes => self.wake_after(*pid, Duration::ZERO),
+                Reaction::Ignores => {}
             }
         }
         reached.len()
@@ -291,6 +327,8 @@ impl Machine {
         self.line(format_args!("reboot with {} processes", self.processes.len()));
         self.processes.clear();
         self.queue.clear();
+        self.locks.clear();
+        self.ended.clear();
         self.next_pid = FIRST_PID;
         self.booted = self.clock.now();
     }
@@ -305,11 +343,59 @@ impl Machine {
         self.processes.get(&pid)
     }
 
-    /// Changes what `ps` shows of a process: it has called exec.
-    pub fn set_args(&mut self, pid: Pid, args: String) {
+    /// A process has called setsid and exec: it has a group of its own, and `ps` shows other arguments.
+    pub fn exec(&mut self, pid: Pid, args: String) {
         if let Some(process) = self.processes.get_mut(&pid) {
-            process.args = args;
+            (process.args, process.group, process.request) = (args, pid, None);
         }
+    }
+
+    /// How a child ended, once: none while it runs.
+    pub fn wait(&mut self, child: Pid) -> Option<Ended> {
+        self.ended.remove(&child)
+    }
+
+    /// Takes a lock, as `flock` on this file; it falls back when its holder ends. If another has it, `waiter` is woken when
+    /// it falls back.
+    pub fn lock(&mut self, file: &str, holder: Pid, wait: Wait) -> bool {
+        let lock = self.locks.entry(file.to_owned()).or_default();
+        match (lock.holder, wait) {
+            (None, _) => {
+                lock.holder = Some(holder);
+                true
+            }
+            (Some(_), Wait::Woken) => {
+                lock.waiters.push_back(holder);
+                false
+            }
+            (Some(_), Wait::No) => false,
+        }
+    }
+
+    /// Gives a lock back, and wakes who waits for it.
+    pub fn unlock(&mut self, file: &str, holder: Pid) {
+        let Some(lock) = self.locks.get_mut(file).filter(|lock| lock.holder == Some(holder)) else { return };
+        lock.holder = None;
+        for waiter in std::mem::take(&mut lock.waiters) {
+            self.wake_after(waiter, Duration::ZERO);
+        }
+    }
+
+    /// Tells whoever watches the world that something was made at a path.
+    pub fn made(&self, path: &str) {
+        self.witness.on_made(&self.name, path);
+    }
+
+    /// Tells whoever watches the world that a job has passed its fence.
+    pub fn started(&self, job: &str) {
+        self.witness.on_started(&self.name, job);
+    }
+
+    /// Tells whoever watches the world how many payloads run, now that one more does.
+    pub fn payload_began(&self, job: &str) {
+        let running =
+            self.processes().filter(|(_, process)| process.args.starts_with("sh .payload-")).count();
+        self.witness.on_payload(&self.name, job, running);
     }
 
     /// What the calendar of this machine shows.
@@ -317,14 +403,9 @@ impl Machine {
         WallTime(self.clock.wall().0 + self.skew_ms)
     }
 
-    /// How old the world is.
-    pub fn now(&self) -> Duration {
-        self.clock.now()
-    }
-
     /// This chance, or none if the calm has come.
-    pub fn chance_now(&self, chance: crate::world::faults::PerMille) -> crate::world::faults::PerMille {
-        if self.clock.now() < self.faults.calm_after { chance } else { crate::world::faults::PerMille(0) }
+    pub fn chance_now(&self, chance: PerMille) -> PerMille {
+        if self.clock.now() < self.faults.calm_after { chance } else { PerMille(0) }
     }
 
     /// Adds a line to the story.
@@ -334,6 +415,19 @@ impl Machine {
 
     fn end(&mut self, pid: Pid, result: Result<Value, TransportError>) {
         let process = self.processes.remove(&pid).expect("it was in the table");
+        let held: Vec<String> = self
+            .locks
+            .iter()
+            .filter(|(_, lock)| lock.holder == Some(pid))
+            .map(|(file, _)| file.clone())
+            .collect();
+        for file in held {
+            self.unlock(&file, pid);
+        }
+        if let (Some(parent), Ok(Value::Ended(how))) = (process.parent, &result) {
+            self.ended.insert(pid, *how);
+            self.wake_after(parent, Duration::ZERO);
+        }
         if let Some(request) = process.request {
             self.happened.push_back(Happened::Over { request, result });
         }
@@ -377,6 +471,9 @@ impl Here<'_> {
         let (path, now) = (self.path(path)?, self.machine.wall());
         let made = self.machine.fs.mkdir(&path, 0o755, now);
         self.machine.line(format_args!("[{}] mkdir {path}: {made:?}", self.pid));
+        if made.is_ok() {
+            self.machine.made(&path);
+        }
         made
     }
 
@@ -410,5 +507,16 @@ impl Here<'_> {
     /// Whether there is a folder.
     pub fn is_dir(&self, path: &str) -> bool {
         self.path(path).is_ok_and(|path| self.machine.fs.is_dir(&path))
+    }
+
+    /// Whether anything lies there.
+    pub fn exists(&self, path: &str) -> bool {
+        self.path(path).is_ok_and(|path| self.machine.fs.exists(&path))
+    }
+
+    /// The id of a job of the direct scheduler: its number, and when it began, in ticks since the machine was started.
+    pub fn job_id(&self, pid: Pid) -> String {
+        let began = self.machine.process(pid).map_or(self.machine.booted, |process| process.began);
+        format!("{pid}:{}", (began - self.machine.booted).as_millis() / 10)
     }
 }

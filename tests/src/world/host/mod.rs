@@ -5,7 +5,9 @@
 //! It outlives the runtime that uses it: when that dies, [`caller_died`](SimHost::caller_died) drops the replies that
 //! nobody waits for any more, and what was begun goes on.
 
+mod direct;
 mod files;
+mod job;
 mod link;
 mod machine;
 mod plain;
@@ -20,6 +22,7 @@ use super::clock::Clock;
 use super::faults::{Dice, Faults};
 use super::fs::Fs;
 use super::trace::Trace;
+use super::witness::{Nobody, Witness};
 use link::Link;
 use procession::transport::Transport;
 use stakker::Fwd;
@@ -36,15 +39,23 @@ pub struct Shared {
     pub trace: Trace,
     /// The boundaries between effects.
     pub boundaries: Boundaries,
+    /// Who sees what happens on the hosts.
+    pub witness: Rc<dyn Witness>,
     /// This machine's own disk, where files are sent from and fetched to.
     pub local: Rc<RefCell<Fs>>,
 }
 
 impl Shared {
-    /// The beginning of a world, of which this trace tells.
+    /// The beginning of a world, of which this trace tells, and which nobody watches.
     pub fn new(trace: Trace) -> Shared {
         let local = Rc::new(RefCell::new(Fs::new()));
-        Shared { clock: Clock::new(), trace, boundaries: Boundaries::default(), local }
+        Shared {
+            clock: Clock::new(),
+            trace,
+            boundaries: Boundaries::default(),
+            witness: Rc::new(Nobody),
+            local,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::world::trace::Trace;
 use procession::transport::{
     Answer, Cancel, Ended, Exec, Exit, Get, Op, Put, RemotePath, TransportError, Want,
 };
+use procession_batch::dialect::{CLEAN, EVIDENCE, direct_scripts};
 use stakker::Ret;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -45,6 +46,114 @@ fn exec(shared: &Shared, host: &SimHost, exec: Exec) -> Option<Result<Exit, Tran
     let mut got = got.borrow_mut();
     assert_eq!(got.len(), 1, "every Ret is answered once");
     got.pop().unwrap()
+}
+
+/// Runs a script of the direct scheduler; the line that it answers. None if it answers nothing.
+fn asks(shared: &Shared, host: &SimHost, text: &str, args: &[&str]) -> Option<String> {
+    let argv = ["sh", "-c", text, "procession"].into_iter().chain(args.iter().copied());
+    let (got, ret) = got::<Exit>();
+    host.transport().op(Op::Exec(Exec::new(argv), ret));
+    while got.borrow().is_empty() {
+        shared.clock.advance_to(host.next_event().expect("the command is under way"));
+        while host.run().is_some() {}
+    }
+    let exit = got.borrow_mut().pop().unwrap().unwrap().unwrap();
+    let text = String::from_utf8(exit.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    match (exit.how, lines.as_slice()) {
+        (Ended::Code(0), ["PROCESSION-BEGIN 1", said @ .., "PROCESSION-END 1"]) => Some(said.join("\n")),
+        (Ended::Code(0), _) => panic!("{text}"),
+        (Ended::Code(_) | Ended::Signal(_), _) => None,
+    }
+}
+
+/// The sandbox of the attempt `NAME`, and the arguments of a submission of it with this limit of jobs.
+fn stage(host: &SimHost, name: &'static str, payload: &str, limit: &'static str) -> [&'static str; 8] {
+    let now = procession::WallTime(1);
+    let mut fs = host.fs();
+    fs.mkdir_all(&format!("{HOME}/{name}"), now).unwrap();
+    fs.write(&format!("{HOME}/{name}/.job-1"), b"the frame", 0o755, now).unwrap();
+    fs.write(&format!("{HOME}/{name}/.payload-1"), payload.as_bytes(), 0o755, now).unwrap();
+    [name, "1", name, limit, "slots", "0", "TERM", "0"]
+}
+
+const JOB: &str = "procession-0badcafe-17-1";
+const OTHER: &str = "procession-0badcafe-18-1";
+
+#[test]
+fn a_job_is_submitted_once_and_leaves_evidence() {
+    let (shared, host) = world(Faults::NONE, 0);
+    let args = stage(&host, JOB, "exec sim-job 30 3 result.txt\n", "0");
+    let said = asks(&shared, &host, direct_scripts::SUBMIT, &args).unwrap();
+    let id = said.strip_prefix("submitted ").unwrap();
+    assert_eq!(asks(&shared, &host, direct_scripts::SUBMIT, &args), Some(format!("known {id}")));
+    let status = || asks(&shared, &host, direct_scripts::STATUS, &args[..3]).unwrap();
+    assert_eq!(status(), format!("{JOB} running"));
+    run(&shared, &host);
+    assert_eq!(status(), format!("{JOB} exited"));
+    let evidence = asks(&shared, &host, EVIDENCE, &args[..3]).unwrap();
+    assert!(
+        evidence.starts_with(&format!("job {JOB}\nid {id}\nstarted\n| procession-exit 1\n")),
+        "{evidence}"
+    );
+    assert!(
+        evidence.contains("| code 3\n") && evidence.contains("| file 33 ./result.txt\n| end"),
+        "{evidence}"
+    );
+    assert_eq!(asks(&shared, &host, CLEAN, &args[..3]), Some("gone".into()));
+    assert_eq!(host.ps(), []);
+    assert_eq!(host.fs().list(HOME).unwrap(), []);
+}
+
+#[test]
+fn a_fence_that_was_first_lets_nothing_start() {
+    let (shared, host) = world(Faults::NONE, 0);
+    let args = stage(&host, JOB, "exec sim-job 30 0\n", "0");
+    assert_eq!(asks(&shared, &host, direct_scripts::FENCE, &[JOB, "1", JOB, "close"]), Some("fenced".into()));
+    assert_eq!(asks(&shared, &host, direct_scripts::SUBMIT, &args), Some("unsure".into()));
+    run(&shared, &host);
+    assert_eq!(host.ps(), []);
+    assert!(!host.fs().exists(&format!("{HOME}/{JOB}/.attempt-1/started")));
+}
+
+#[test]
+fn a_cancelled_job_is_gone_even_if_it_does_not_listen() {
+    let (shared, host) = world(Faults::NONE, 0);
+    let args = stage(&host, JOB, "exec sim-job 3000 0 stubborn\n", "0");
+    asks(&shared, &host, direct_scripts::SUBMIT, &args).unwrap();
+    let cancel = |how| asks(&shared, &host, direct_scripts::CANCEL, &[JOB, "1", JOB, how]).unwrap();
+    assert_eq!(cancel("TERM"), "still 2");
+    assert_eq!(cancel("TERM"), "still 2");
+    assert_eq!(cancel("KILL"), "still 2");
+    assert_eq!(cancel("KILL"), "gone");
+    assert_eq!(host.ps(), []);
+}
+
+#[test]
+fn the_limit_of_jobs_is_kept_and_every_job_has_its_turn() {
+    let (shared, host) = world(Faults::NONE, 0);
+    let first = stage(&host, JOB, "exec sim-job 30 0\n", "1");
+    let second = stage(&host, OTHER, "exec sim-job 30 0\n", "1");
+    asks(&shared, &host, direct_scripts::SUBMIT, &first).unwrap();
+    asks(&shared, &host, direct_scripts::SUBMIT, &second).unwrap();
+    let status = |args: &[&str]| asks(&shared, &host, direct_scripts::STATUS, &args[..3]).unwrap();
+    assert_eq!(status(&first), format!("{JOB} running"));
+    assert_eq!(status(&second), format!("{OTHER} pending"));
+    run(&shared, &host);
+    assert_eq!(status(&second), format!("{OTHER} exited"));
+    assert!(shared.clock.now() > Duration::from_secs(60));
+}
+
+#[test]
+fn a_reboot_ends_a_job_without_evidence() {
+    let (shared, host) = world(Faults::NONE, 0);
+    let args = stage(&host, JOB, "exec sim-job 30 0\n", "0");
+    asks(&shared, &host, direct_scripts::SUBMIT, &args).unwrap();
+    host.reboot();
+    run(&shared, &host);
+    assert_eq!(asks(&shared, &host, direct_scripts::STATUS, &args[..3]), Some(format!("{JOB} absent")));
+    assert!(host.fs().exists(&format!("{HOME}/{JOB}/.attempt-1/started")));
+    assert!(!host.fs().exists(&format!("{HOME}/{JOB}/.attempt-1/exit")));
 }
 
 fn stdout(words: &[&str]) -> String {
