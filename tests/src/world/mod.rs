@@ -6,6 +6,7 @@
 
 pub mod boundary;
 pub mod clock;
+pub mod disk;
 pub mod faults;
 pub mod fs;
 pub mod host;

@@ -1,12 +1,11 @@
 //! The file operations of a simulated host, as programs: a small one is a single step, a transfer one step a file.
 
 use super::machine::{HOME, Here, Next, Program, Value};
-use crate::world::faults::PerMille;
+use crate::world::disk::{LocalDisk, TreeBody, TreeEntry, lay, manifest, read_entry, reason, under};
+use crate::world::faults::{Dice, PerMille};
 use crate::world::fs::{Fs, FsError, Kind, Meta};
 use procession::WallTime;
-use procession::transport::{
-    Content, Digest, FileKind, Manifest, ManifestEntry, RemotePath, Stat, TransportError, Want,
-};
+use procession::transport::{FileKind, RemotePath, Stat, TransportError, Want};
 
 /// A small operation.
 pub enum Small {
@@ -67,32 +66,10 @@ pub enum Small {
     },
 }
 
-/// A file, folder or link of a tree that is sent or fetched.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fetched {
-    /// Relative to the root of the tree; `.` is the root itself.
-    pub path: String,
-    /// The permission bits.
-    pub mode: u32,
-    /// What it is.
-    pub body: FetchedBody,
-}
-
-/// What a [`Fetched`] is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum FetchedBody {
-    /// A file with these bytes.
-    File(Vec<u8>),
-    /// A folder.
-    Dir,
-    /// A link that holds this.
-    Link(String),
-}
-
 /// A tree on its way to the host.
 pub struct Sent {
     /// What, a folder before its contents.
-    pub tree: Vec<Fetched>,
+    pub tree: Vec<TreeEntry>,
     /// How many are there already.
     pub arrived: usize,
     /// Where the root will lie.
@@ -169,7 +146,12 @@ fn act(small: &mut Small, fs: &mut Fs, now: WallTime) -> (String, Result<Value, 
             (format!("read {path}"), read)
         }
         Small::Write { path, bytes, mode } => {
-            (format!("write {path}"), done(fs.write(&at(path), bytes, *mode, now), path))
+            // It replaces the old one whole, and takes its mode over.
+            let lies = at(path);
+            let old = fs.stat(&lies).ok().filter(|meta| meta.kind == Kind::File).map(|meta| meta.mode);
+            let ready = if old.is_some() { fs.remove(&lies, now) } else { Ok(()) };
+            let written = ready.and_then(|()| fs.write(&lies, bytes, old.unwrap_or(*mode), now));
+            (format!("write {path}"), done(written, path))
         }
     }
 }
@@ -180,14 +162,15 @@ impl Program for Sent {
         let root = at(&self.to);
         let fs = &mut here.machine.fs;
         let Some(entry) = self.tree.get(self.arrived) else {
-            let there: Result<Vec<Fetched>, FsError> =
-                self.tree.iter().map(|entry| fetch(fs, &root, &entry.path)).collect();
+            let there: Result<Vec<TreeEntry>, FsError> =
+                self.tree.iter().map(|entry| read_entry(fs, &root, &entry.path)).collect();
             here.machine.line(format_args!("[{}] all of {} files have arrived", here.pid, self.tree.len()));
             return Next::Answers(
                 there.map_err(because(&self.to)).map(|there| Value::Manifest(manifest(&there))),
             );
         };
-        let laid = lay(fs, &root, entry, now);
+        let above = root.rsplit_once('/').map_or("/", |(above, _)| above);
+        let laid = fs.mkdir_all(above, now).and_then(|()| lay(fs, &root, entry, now));
         here.machine.line(format_args!("[{}] put {root} {}: {laid:?}", here.pid, entry.path));
         self.arrived += 1;
         if laid.is_ok() {
@@ -195,7 +178,7 @@ impl Program for Sent {
         }
         match laid {
             Err(why) => Next::Answers(Err(because(&self.to)(why))),
-            Ok(()) if self.damaged && matches!(entry.body, FetchedBody::File(_)) => {
+            Ok(()) if self.damaged && matches!(entry.body, TreeBody::File(_)) => {
                 // Verified before it is renamed into place, so nothing damaged lies there.
                 let removed = here.machine.fs.remove(&under(&root, &entry.path), now);
                 removed.expect("it has just been laid");
@@ -215,39 +198,30 @@ impl Program for Wanted {
 }
 
 impl Sent {
-    /// The tree at `from` on this machine's disk.
-    pub fn new(local: &Fs, from: &str, to: RemotePath) -> Result<Sent, TransportError> {
-        let tree = read_tree(local, from).map_err(|why| reason(from, why))?;
+    /// The tree at `from` on this machine's disk. `Refused` if a link in it leads out of it.
+    pub fn new(local: &dyn LocalDisk, from: &str, to: RemotePath) -> Result<Sent, TransportError> {
+        let tree = local.read_tree(from)?;
+        for entry in &tree {
+            let path: RemotePath =
+                entry.path.parse().map_err(|_| TransportError::Protocol(entry.path.clone()))?;
+            match &entry.body {
+                TreeBody::Link(target) if !path.permits_link_to(target) => {
+                    return Err(TransportError::Refused(format!("the link {path} leads out of {from}")));
+                }
+                TreeBody::Link(_) | TreeBody::File(_) | TreeBody::Dir => {}
+            }
+        }
         Ok(Sent { tree, arrived: 0, to, damaged: false })
     }
 
     /// The same, with this chance of damage on the way.
-    pub fn with_damage(mut self, chance: PerMille, dice: &mut crate::world::faults::Dice) -> Sent {
+    pub fn with_damage(mut self, chance: PerMille, dice: &mut Dice) -> Sent {
         self.damaged = dice.chance(chance);
         self
     }
 }
 
-/// Writes what was fetched to this machine's disk, and says what lies there.
-pub fn receive(
-    local: &mut Fs,
-    to: &str,
-    files: &[Fetched],
-    now: WallTime,
-) -> Result<Manifest, TransportError> {
-    let laid = local.mkdir_all(to, now).and_then(|()| {
-        files.iter().try_for_each(|file| {
-            let path = under(to, &file.path);
-            let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-            local.mkdir_all(folder, now)?;
-            lay(local, to, file, now)
-        })
-    });
-    laid.map_err(|why| reason(to, why))?;
-    Ok(manifest(files))
-}
-
-fn fetch_wanted(fs: &Fs, from: &RemotePath, want: &[Want]) -> Result<Vec<Fetched>, TransportError> {
+fn fetch_wanted(fs: &Fs, from: &RemotePath, want: &[Want]) -> Result<Vec<TreeEntry>, TransportError> {
     let root = at(from);
     if !fs.is_dir(&root) {
         return Err(TransportError::NotFound(from.to_string()));
@@ -264,76 +238,15 @@ fn fetch_wanted(fs: &Fs, from: &RemotePath, want: &[Want]) -> Result<Vec<Fetched
     chosen
         .iter()
         .map(|path| {
-            let fetched = fetch(fs, &root, path.as_str()).map_err(because(path))?;
+            let fetched = read_entry(fs, &root, path.as_str()).map_err(because(path))?;
             match &fetched.body {
-                FetchedBody::Link(target) if !path.permits_link_to(target) => {
+                TreeBody::Link(target) if !path.permits_link_to(target) => {
                     Err(TransportError::Refused(format!("the link {path} leads out of {from}")))
                 }
-                FetchedBody::Link(_) | FetchedBody::File(_) | FetchedBody::Dir => Ok(fetched),
+                TreeBody::Link(_) | TreeBody::File(_) | TreeBody::Dir => Ok(fetched),
             }
         })
         .collect()
-}
-
-fn read_tree(fs: &Fs, root: &str) -> Result<Vec<Fetched>, FsError> {
-    let mut tree = vec![fetch(fs, root, ".")?];
-    if fs.stat(root)?.kind == Kind::Dir {
-        for (path, _) in fs.walk(root)? {
-            tree.push(fetch(fs, root, &path)?);
-        }
-    }
-    Ok(tree)
-}
-
-fn fetch(fs: &Fs, root: &str, path: &str) -> Result<Fetched, FsError> {
-    let lies = under(root, path);
-    let meta = fs.stat(&lies)?;
-    let body = match meta.kind {
-        Kind::File => FetchedBody::File(fs.read(&lies)?.to_vec()),
-        Kind::Dir => FetchedBody::Dir,
-        Kind::Link => FetchedBody::Link(fs.read_link(&lies)?.to_owned()),
-    };
-    Ok(Fetched { path: path.to_owned(), mode: meta.mode, body })
-}
-
-fn lay(fs: &mut Fs, root: &str, entry: &Fetched, now: WallTime) -> Result<(), FsError> {
-    let lies = under(root, &entry.path);
-    match &entry.body {
-        FetchedBody::Dir => match fs.mkdir(&lies, entry.mode, now) {
-            Err(FsError::Exists) if fs.is_dir(&lies) => Ok(()),
-            made => made,
-        },
-        FetchedBody::File(bytes) => {
-            // A new file that takes the place of the old one, as a rename does.
-            if fs.stat(&lies).is_ok_and(|meta| meta.kind != Kind::Dir) {
-                fs.remove(&lies, now)?;
-            }
-            fs.write(&lies, bytes, entry.mode, now)
-        }
-        FetchedBody::Link(target) => {
-            if fs.stat(&lies).is_ok_and(|meta| meta.kind != Kind::Dir) {
-                fs.remove(&lies, now)?;
-            }
-            fs.symlink(target, &lies, now)
-        }
-    }
-}
-
-/// The manifest of a tree, without its root folder.
-fn manifest(tree: &[Fetched]) -> Manifest {
-    let mut manifest = Manifest::default();
-    for entry in tree {
-        let content = match &entry.body {
-            FetchedBody::File(bytes) => Content::File { size: bytes.len() as u64, digest: Digest::of(bytes) },
-            FetchedBody::Dir if entry.path == "." => continue,
-            FetchedBody::Dir => Content::Dir,
-            FetchedBody::Link(target) => Content::Link { target: target.clone() },
-        };
-        let path = entry.path.parse().expect("names of this file system are names of a path");
-        let entry = ManifestEntry { path, mode: entry.mode, content };
-        manifest.insert(entry).expect("a walk meets each path once");
-    }
-    manifest
 }
 
 fn stat(name: String, meta: &Meta) -> Stat {
@@ -343,10 +256,6 @@ fn stat(name: String, meta: &Meta) -> Stat {
         Kind::Link => FileKind::Link,
     };
     Stat { name, kind, size: meta.size, mode: meta.mode, modified: meta.modified }
-}
-
-fn under(root: &str, path: &str) -> String {
-    if path == "." { root.to_owned() } else { format!("{root}/{path}") }
 }
 
 /// A path of the host as an absolute one.
@@ -360,20 +269,4 @@ fn done(result: Result<(), FsError>, path: &RemotePath) -> Result<Value, Transpo
 
 fn because(path: &RemotePath) -> impl Fn(FsError) -> TransportError + '_ {
     |why| reason(path.as_str(), why)
-}
-
-/// An error of a file system as an error of a transport.
-pub fn reason(path: &str, why: FsError) -> TransportError {
-    let path = path.to_owned();
-    match why {
-        FsError::NotFound => TransportError::NotFound(path),
-        FsError::Exists => TransportError::Exists(path),
-        FsError::Permission | FsError::ReadOnly => TransportError::Permission(path),
-        FsError::NoSpace => TransportError::NoSpace(path),
-        FsError::NotADirectory
-        | FsError::IsADirectory
-        | FsError::NotEmpty
-        | FsError::Loop
-        | FsError::Invalid => TransportError::Io { path, why: why.to_string() },
-    }
 }

@@ -35,7 +35,7 @@ struct Request {
     /// Counts up when the answer that is under way is lost.
     answer: u32,
     /// While it lives, dropping the guard on the other side reaches us.
-    _cancel: Option<CancelToken>,
+    _cancel: Option<Rc<CancelToken>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,21 +96,26 @@ impl Link {
 
     /// Takes an operation, and sends it on its way.
     pub fn begin(this: &Rc<RefCell<Link>>, op: Op) {
-        let mut link = this.borrow_mut();
-        link.count += 1;
-        let id = link.count;
-        let (reply, job, kind, cancel) = link.split(op);
-        if let Some(cancel) = &cancel {
+        let (id, cancel) = {
+            let mut link = this.borrow_mut();
+            link.count += 1;
+            let id = link.count;
+            let (reply, job, kind, cancel) = link.split(op);
+            let cancel = cancel.map(Rc::new);
+            let fate = link.draw_fate();
+            link.requests.insert(id, Request { reply, fate, kind, answer: 0, _cancel: cancel.clone() });
+            link.send(id, job);
+            (id, cancel)
+        };
+        if let Some(cancel) = cancel {
             let weak = Rc::downgrade(this);
+            // It may be told at once, so nothing is borrowed here.
             cancel.on_cancel(Ret::new(move |told: Option<()>| {
                 if let (Some(()), Some(link)) = (told, weak.upgrade()) {
                     link.borrow_mut().cancel(id);
                 }
             }));
         }
-        let fate = link.draw_fate();
-        link.requests.insert(id, Request { reply, fate, kind, answer: 0, _cancel: cancel });
-        link.send(id, job);
     }
 
     /// When something happens next.
@@ -180,20 +185,25 @@ impl Link {
             Op::Exec(exec, ret) => {
                 let Exec { argv, cwd, env, stdin, timeout, keep, stream, cancel } = exec;
                 let cwd = cwd.map(|path| at(&path));
+                if argv.is_empty() {
+                    let refused = TransportError::Refused("a command without a program".to_owned());
+                    let reply = Reply::Exit(ret, Outputs::new(keep, stream));
+                    return (reply, Job::Impossible(refused), RequestKind::Message, cancel);
+                }
                 let job = Job::Command(CommandJob { argv, cwd, env, stdin, timeout });
                 (Reply::Exit(ret, Outputs::new(keep, stream)), job, RequestKind::Message, cancel)
             }
-            Op::Put(Put { from, to, progress: _, cancel }, ret) => {
-                let sent = Sent::new(&self.shared.local.borrow(), &from.to_string_lossy(), to);
+            Op::Put(Put { from, to, progress, cancel }, ret) => {
+                let sent = Sent::new(&*self.shared.disk, &from.to_string_lossy(), to);
                 let chance = self.machine.chance_now(self.machine.faults.damaged);
                 let job = match sent {
                     Ok(sent) => Job::Files("put", Box::new(sent.with_damage(chance, &mut self.machine.dice))),
                     Err(why) => Job::Impossible(why),
                 };
-                (Reply::Manifest(ret), job, RequestKind::Transfer, cancel)
+                (Reply::Manifest(ret, progress), job, RequestKind::Transfer, cancel)
             }
-            Op::Get(Get { from, want, to, progress: _, cancel }, ret) => {
-                let reply = Reply::Fetched(ret, to.to_string_lossy().into_owned());
+            Op::Get(Get { from, want, to, progress, cancel }, ret) => {
+                let reply = Reply::Fetched(ret, progress, to.to_string_lossy().into_owned());
                 (reply, Job::Files("get", Box::new(Wanted { from, want })), RequestKind::Transfer, cancel)
             }
             Op::List(path, ret) => small(Reply::Stats(ret), Small::List(path)),
@@ -353,7 +363,7 @@ impl Link {
             Ok(value) => self.machine.line(format_args!("#{id} answered: {}", value.word())),
             Err(why) => self.machine.line(format_args!("#{id} answered: {why}")),
         }
-        let local = self.shared.local.clone();
+        let local = self.shared.disk.clone();
         self.deliveries.push(Delivery::Answer(request.reply, result, local, self.shared.clock.wall()));
     }
 

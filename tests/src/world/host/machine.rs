@@ -5,8 +5,8 @@
 //! it make its step, and what came of it is taken from [`happened`](Machine::happened).
 
 use super::Shared;
-use super::files::Fetched;
 use crate::world::clock::Clock;
+use crate::world::disk::TreeEntry;
 use crate::world::faults::{Dice, Faults, PerMille};
 use crate::world::fs::{Folder, Fs, FsError};
 use crate::world::trace::Trace;
@@ -106,7 +106,7 @@ pub enum Value {
     /// What arrived.
     Manifest(Manifest),
     /// Files that are on their way.
-    Files(Vec<Fetched>),
+    Files(Vec<TreeEntry>),
     /// How a command ended; its output was told before.
     Ended(Ended),
 }
@@ -212,7 +212,7 @@ pub struct Spawn {
 impl Machine {
     /// A machine that has just been started, with an empty home.
     pub fn new(name: &str, shared: &Shared, faults: Faults, dice: Dice) -> Machine {
-        let Shared { clock, trace, witness, boundaries: _, local: _ } = shared.clone();
+        let Shared { clock, trace, witness, boundaries: _, disk: _ } = shared.clone();
         let mut fs = Fs::new();
         fs.mkdir_all(HOME, clock.wall()).expect("an empty disk has room for a home");
         Machine {

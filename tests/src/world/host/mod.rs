@@ -19,6 +19,7 @@ pub use machine::HOME;
 
 use super::boundary::{Boundaries, Strike};
 use super::clock::Clock;
+use super::disk::LocalDisk;
 use super::faults::{Dice, Faults};
 use super::fs::Fs;
 use super::trace::Trace;
@@ -42,20 +43,14 @@ pub struct Shared {
     /// Who sees what happens on the hosts.
     pub witness: Rc<dyn Witness>,
     /// This machine's own disk, where files are sent from and fetched to.
-    pub local: Rc<RefCell<Fs>>,
+    pub disk: Rc<dyn LocalDisk>,
 }
 
 impl Shared {
-    /// The beginning of a world, of which this trace tells, and which nobody watches.
-    pub fn new(trace: Trace) -> Shared {
-        let local = Rc::new(RefCell::new(Fs::new()));
-        Shared {
-            clock: Clock::new(),
-            trace,
-            boundaries: Boundaries::default(),
-            witness: Rc::new(Nobody),
-            local,
-        }
+    /// The beginning of a world with this disk, of which this trace tells, and which nobody watches.
+    pub fn new(trace: Trace, disk: Rc<dyn LocalDisk>) -> Shared {
+        let (clock, boundaries) = (Clock::new(), Boundaries::default());
+        Shared { clock, trace, boundaries, witness: Rc::new(Nobody), disk }
     }
 }
 

@@ -1,8 +1,8 @@
-//! The plain commands that every simulated host has: `true false echo cat sleep env printf`, `sh -c 'exit N'` and a few
-//! more words of shell that the contract suite of the transports uses.
+//! The plain commands that every simulated host has: `true false echo cat sleep env printf`, `sh -c 'exit N'` and the
+//! few words of shell that the contract suite of the transports uses.
 
-use super::machine::{HOME, Here, Next, Program};
-use procession::transport::Stream;
+use super::machine::{HOME, Here, Next, Program, Spawn, Value};
+use procession::transport::{Ended, Stream};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,7 +27,15 @@ enum Act {
     Err(Vec<u8>),
     Sleep(Duration),
     Cat(String),
+    /// Makes a file with an empty line.
+    Make(&'static str),
+    /// Starts a child in the same process group.
+    Child(Vec<Act>),
+    /// Kills itself.
+    Die,
 }
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 impl Plain {
     /// What a command line does; none if there is no such program.
@@ -45,6 +53,15 @@ impl Plain {
             ("sleep", [time]) => (vec![Act::Sleep(Duration::try_from_secs_f64(time.parse().ok()?).ok()?)], 0),
             ("env", _) => (vec![Act::Out(env(line.env))], 0),
             ("pwd", _) => (vec![Act::Cat(String::new())], 0),
+            ("sh", ["-c", "kill -KILL $$"]) => (vec![Act::Die], 0),
+            ("sh", ["-c", "echo err > /dev/stderr"]) => (vec![Act::Err(b"err\n".to_vec())], 0),
+            ("sh", ["-c", "sleep 60 & echo done"]) => {
+                (vec![Act::Child(vec![Act::Sleep(MINUTE)]), Act::Out(b"done\n".to_vec())], 0)
+            }
+            ("sh", ["-c", "(sleep 1; echo > late) & sleep 60"]) => {
+                let child = vec![Act::Sleep(Duration::from_secs(1)), Act::Make("late")];
+                (vec![Act::Child(child), Act::Sleep(MINUTE)], 0)
+            }
             ("sh", ["-c", script, args @ ..]) => return Plain::shell(script, args, line),
             (_unknown, _) => return None,
         };
@@ -92,6 +109,18 @@ impl Program for Plain {
             Act::Out(bytes) => here.print(bytes),
             Act::Err(bytes) => here.write(Stream::Stderr, &bytes),
             Act::Sleep(time) => return Next::After(time),
+            Act::Make(file) => {
+                if here.write_file(file, "\n").is_err() {
+                    self.code = 2;
+                }
+            }
+            Act::Child(acts) => {
+                let me = here.machine.process(here.pid).expect("it makes a step");
+                let (args, cwd, group) = (me.args.clone(), me.cwd, Some(me.group));
+                let program = Box::new(Plain { acts, code: 0 });
+                here.machine.spawn(Spawn { args, cwd, group, request: None, parent: None, program });
+            }
+            Act::Die => return Next::Answers(Ok(Value::Ended(Ended::Signal(9)))),
             Act::Cat(file) if file.is_empty() => {
                 let here_is = here.path(".").unwrap_or_default();
                 here.print(format!("{}\n", here_is.trim_end_matches('/')));

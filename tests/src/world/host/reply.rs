@@ -1,12 +1,12 @@
 //! The `Ret`s of operations, and how each is answered.
 
-use super::files::receive;
 use super::machine::Value;
-use crate::world::fs::Fs;
+use crate::world::disk::{LocalDisk, TreeEntry, manifest};
 use procession::WallTime;
-use procession::transport::{Answer, Chunk, Ended, Exit, Manifest, Stat, Stream, TransportError};
+use procession::transport::{
+    Answer, Chunk, Content, Ended, Exit, Manifest, Progress, Stat, Stream, TransportError,
+};
 use stakker::Fwd;
-use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Who waits for an operation, by what is told.
@@ -14,9 +14,9 @@ pub enum Reply {
     /// The end of a command.
     Exit(Answer<Exit>, Outputs),
     /// What was sent.
-    Manifest(Answer<Manifest>),
+    Manifest(Answer<Manifest>, Option<Fwd<Progress>>),
     /// What was fetched, and to which folder of this machine.
-    Fetched(Answer<Manifest>, String),
+    Fetched(Answer<Manifest>, Option<Fwd<Progress>>, String),
     /// What lies in a folder.
     Stats(Answer<Vec<Stat>>),
     /// What lies at a path.
@@ -48,7 +48,7 @@ pub enum Delivery {
     /// A piece of output.
     Chunk(Fwd<Chunk>, Chunk),
     /// An answer.
-    Answer(Reply, Result<Value, TransportError>, Rc<RefCell<Fs>>, WallTime),
+    Answer(Reply, Result<Value, TransportError>, Rc<dyn LocalDisk>, WallTime),
     /// Something that is dropped without an answer.
     Dropped(Reply),
 }
@@ -82,19 +82,27 @@ impl Delivery {
         match self {
             Delivery::Chunk(to, chunk) => to.fwd(chunk),
             Delivery::Dropped(reply) => drop(reply),
-            Delivery::Answer(reply, result, local, now) => reply.give(result, &local, now),
+            Delivery::Answer(reply, result, local, now) => reply.give(result, &*local, now),
         }
     }
 }
 
 impl Reply {
-    fn give(self, result: Result<Value, TransportError>, local: &Rc<RefCell<Fs>>, now: WallTime) {
+    fn give(self, result: Result<Value, TransportError>, local: &dyn LocalDisk, now: WallTime) {
         match self {
             Reply::Exit(ret, outputs) => ret.ret(result.map(|value| outputs.exit(value.ended()))),
-            Reply::Manifest(ret) => ret.ret(result.map(Value::manifest)),
-            Reply::Fetched(ret, to) => {
-                let received =
-                    result.and_then(|value| receive(&mut local.borrow_mut(), &to, &value.files(), now));
+            Reply::Manifest(ret, progress) => {
+                let sent = result.map(Value::manifest);
+                tell(progress, &sent);
+                ret.ret(sent);
+            }
+            Reply::Fetched(ret, progress, to) => {
+                let received = result.and_then(|value| {
+                    let files = value.files();
+                    local.lay(&to, &files, now)?;
+                    Ok(manifest(&files))
+                });
+                tell(progress, &received);
                 ret.ret(received);
             }
             Reply::Stats(ret) => ret.ret(result.map(Value::stats)),
@@ -107,6 +115,13 @@ impl Reply {
                 ret.ret(Err(result.err().unwrap_or(TransportError::Refused(why))));
             }
         }
+    }
+}
+
+fn tell(progress: Option<Fwd<Progress>>, moved: &Result<Manifest, TransportError>) {
+    if let (Some(progress), Ok(manifest)) = (progress, moved) {
+        let files = manifest.entries().filter(|entry| entry.content != Content::Dir).count() as u64;
+        progress.fwd(Progress { bytes: manifest.bytes(), total: manifest.bytes(), files });
     }
 }
 
@@ -127,7 +142,7 @@ macro_rules! takes {
 takes! {
     ended: Ended -> Ended;
     manifest: Manifest -> Manifest;
-    files: Files -> Vec<super::files::Fetched>;
+    files: Files -> Vec<TreeEntry>;
     stats: Stats -> Vec<Stat>;
     stat: Stat -> Stat;
     found: Found -> bool;

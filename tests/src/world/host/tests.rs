@@ -1,6 +1,7 @@
 use super::{HOME, Shared, SimHost};
 use crate::world::boundary::Strike;
 use crate::world::faults::{Dice, Faults, PerMille};
+use crate::world::fs::Fs;
 use crate::world::trace::Trace;
 use procession::transport::{
     Answer, Cancel, Ended, Exec, Exit, Get, Op, Put, RemotePath, TransportError, Want,
@@ -14,7 +15,7 @@ use std::time::Duration;
 type Got<T> = Rc<RefCell<Vec<Option<Result<T, TransportError>>>>>;
 
 fn world(faults: Faults, seed: u64) -> (Shared, SimHost) {
-    let shared = Shared::new(Trace::kept());
+    let shared = Shared::new(Trace::kept(), Rc::new(Rc::new(RefCell::new(Fs::new()))));
     let host = SimHost::new("host", &shared, faults, Dice::new(seed));
     (shared, host)
 }
@@ -210,10 +211,12 @@ fn a_dropped_guard_cancels() {
 
 #[test]
 fn a_tree_goes_there_and_back() {
-    let (shared, host) = world(Faults::NONE, 0);
+    let local = Rc::new(RefCell::new(Fs::new()));
+    let shared = Shared::new(Trace::kept(), Rc::new(local.clone()));
+    let host = SimHost::new("host", &shared, Faults::NONE, Dice::new(0));
     let now = shared.clock.wall();
     {
-        let mut local = shared.local.borrow_mut();
+        let mut local = local.borrow_mut();
         local.mkdir_all("/stage/deep", now).unwrap();
         local.write("/stage/run", b"#!", 0o755, now).unwrap();
         local.write("/stage/deep/x", b"xyz", 0o600, now).unwrap();
@@ -229,7 +232,7 @@ fn a_tree_goes_there_and_back() {
     host.transport().op(Op::Get(Get::new(RemotePath::literal("job"), want, "/back"), ret));
     run(&shared, &host);
     assert_eq!(get.borrow_mut().pop().unwrap().unwrap().unwrap().len(), 1);
-    assert_eq!(shared.local.borrow().read("/back/deep/x"), Ok(&b"xyz"[..]));
+    assert_eq!(local.borrow().read("/back/deep/x"), Ok(&b"xyz"[..]));
 }
 
 #[test]
