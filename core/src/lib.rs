@@ -15,11 +15,12 @@ pub mod transport;
 
 pub use ids::{JournalUid, ProcessId, WallTime};
 pub use process::{
-    Backoff, Child, DriveMode, Edge, Fault, Handle, Life, OnFailure, Outcome, OutcomeOf, Phase, PhaseOf, Process,
-    Refused, Spawn, State, Step, Unreadable, Watch,
+    Backoff, Child, DriveMode, Edge, Fault, Handle, Life, OnFailure, Outcome, OutcomeOf, Phase, PhaseOf,
+    Process, Refused, Spawn, State, Step, Unreadable, Watch,
 };
 pub use runtime::{
-    Builder, Parked, Recovered, RemoteHandle, Runtime, RuntimeClosed, RuntimeError, RuntimeHandle, SpawnError, Turn,
+    Builder, Parked, Recovered, RemoteHandle, Runtime, RuntimeClosed, RuntimeError, RuntimeHandle,
+    SpawnError, Turn,
 };
 /// The JSON values that [`State::upgrade`] reads.
 pub use serde_json as json;

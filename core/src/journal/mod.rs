@@ -10,15 +10,19 @@
 //! an effect that a crash made possible. Entries that contradict what is there (a process that is born twice, a step of
 //! one that has ended) are [refused](JournalError::Refused) with their whole order.
 
+mod columns;
+#[cfg(test)]
+mod contract;
 mod entry;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use columns::{Column, LedgerRow};
 pub use entry::{Ask, Desired, EffectEnd, EffectRow, Entry, Letter, ProcessRow, Stage};
 pub use memory::{Crash, Memory, MemoryStore};
 #[cfg(feature = "sqlite")]
-pub use sqlite::Sqlite;
+pub use sqlite::{Filter, Postbox, Posted, Reader, Sqlite};
 
 use crate::{JournalUid, ProcessId};
 use std::os::fd::BorrowedFd;

@@ -4,16 +4,15 @@
 //! three moments: the state is left (its epoch ends, what it held is dropped), the transition is durable, the new state
 //! is entered (watchers hear of it, and it is driven).
 
-use super::life::{Birth, Life, More, Pending, settle_in};
+use super::life::{Life, More, Pending};
 use super::state::{END, is_named};
 use super::step::{Step, Word, state_name};
 use super::table::{self, Verdict};
 use super::{Fault, Outcome, OutcomeOf, Phase, PhaseOf, Process, State};
 use crate::journal::{Desired, Entry, Stage};
-use crate::runtime::{Kernel, Slot};
-use stakker::{CX, Core, Fwd, Ret};
+use crate::runtime::Slot;
+use stakker::{CX, Fwd, Ret};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 
 /// What a process can be told from outside its own code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,21 +29,6 @@ pub(crate) enum Poke {
     ChildEnded,
     /// A child that it depends on did not finish.
     ChildFailed,
-}
-
-/// Makes a process in a slot that is taken already.
-pub(crate) fn begin<P: Process>(
-    kernel: &Rc<Kernel>,
-    core: &mut Core,
-    slot: Slot,
-    birth: Birth<P>,
-    make: &dyn Fn(Life<P>) -> P,
-) {
-    let runs = matches!(birth.stage, Stage::Running | Stage::Killing);
-    settle_in(kernel, core, slot, birth, make);
-    if runs {
-        kernel.poke(slot, Poke::Drive);
-    }
 }
 
 pub(crate) fn on_poke<P: Process>(this: &mut P, cx: CX![P], poke: Poke) {

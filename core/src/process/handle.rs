@@ -97,16 +97,24 @@ impl<P: Process> Handle<P> {
 
     /// Tells `watcher` the phase at once and on each change.
     pub fn watch(&self, watcher: Watch<P>) {
-        self.with(watcher, |actor, w| actor.defer_call(move |this, cx| drive::on_watch(this, cx, w)), |o, w| {
-            w.fwd(drive::over_phase::<P>(o));
-        });
+        self.with(
+            watcher,
+            |actor, w| actor.defer_call(move |this, cx| drive::on_watch(this, cx, w)),
+            |o, w| {
+                w.fwd(drive::over_phase::<P>(o));
+            },
+        );
     }
 
     /// Answers `waiter` when the process has ended; with nothing if the runtime is closed before.
     pub fn outcome(&self, waiter: Ret<OutcomeOf<P>>) {
-        self.with(waiter, |actor, w| actor.defer_call(move |this, cx| drive::on_outcome(this, cx, w)), |o, w| {
-            w.ret(o.clone());
-        });
+        self.with(
+            waiter,
+            |actor, w| actor.defer_call(move |this, cx| drive::on_outcome(this, cx, w)),
+            |o, w| {
+                w.ret(o.clone());
+            },
+        );
     }
 
     /// The number of the process in the journal; none if it is not in one.
@@ -130,12 +138,7 @@ impl<P: Process> Handle<P> {
     }
 
     /// Hands `thing` to the actor, or to the outcome if the process has ended. If it is gone, `thing` is dropped.
-    fn with<T>(
-        &self,
-        thing: T,
-        live: impl FnOnce(&Actor<P>, T),
-        over: impl FnOnce(&OutcomeOf<P>, T),
-    ) {
+    fn with<T>(&self, thing: T, live: impl FnOnce(&Actor<P>, T), over: impl FnOnce(&OutcomeOf<P>, T)) {
         let Some(kernel) = self.kernel.upgrade() else { return };
         // What is called must not run under the borrow of the table.
         match kernel.find::<P>(self.slot) {

@@ -260,8 +260,8 @@ impl<P: Process> Resident for Over<P> {
     }
 }
 
-/// Makes the actor of a process whose slot is taken already, and puts it there.
-pub(crate) fn settle_in<P: Process>(
+/// Makes the actor of a process whose slot is taken already, and puts it there. Nothing drives it yet.
+pub(crate) fn begin<P: Process>(
     kernel: &Rc<Kernel>,
     core: &mut Core,
     slot: Slot,

@@ -26,7 +26,10 @@ pub trait State: Clone + Debug + Serialize + DeserializeOwned + 'static {
     /// Reads a state that was written in an older form.
     fn upgrade(version: u32, old: serde_json::Value) -> Result<Self, Unreadable> {
         let _ = old;
-        Err(Unreadable(format!("it has version {version}, and version {} has no way to read it", Self::VERSION)))
+        Err(Unreadable(format!(
+            "it has version {version}, and version {} has no way to read it",
+            Self::VERSION
+        )))
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Kernel, RemoteHandle, Runtime, RuntimeError};
 use crate::journal::Journal;
 use stakker::Stakker;
 use std::os::fd::AsRawFd;
+use std::panic::catch_unwind;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -48,7 +49,7 @@ impl Builder {
     pub fn build(self) -> Result<Runtime, RuntimeError> {
         let clock = self.virtual_start.map_or(Clock::real(), Clock::virtual_at);
         let now = clock.now_at_start();
-        let mut stakker = Stakker::new(now);
+        let mut stakker = catch_unwind(|| Stakker::new(now)).map_err(|_| RuntimeError::OnlyOne)?;
         let io = match clock.is_real() {
             true => Some(Io::new(&mut stakker)?),
             false => None,

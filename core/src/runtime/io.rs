@@ -90,7 +90,12 @@ impl Io {
     }
 
     /// Sets the timer to the next moment at which there is something to do.
-    pub(super) fn rearm(&self, next: Option<Instant>, clock: &Clock, now: Instant) -> Result<(), RuntimeError> {
+    pub(super) fn rearm(
+        &self,
+        next: Option<Instant>,
+        clock: &Clock,
+        now: Instant,
+    ) -> Result<(), RuntimeError> {
         if self.set_to.get() == next {
             return Ok(());
         }

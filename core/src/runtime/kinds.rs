@@ -63,13 +63,20 @@ fn read_outcome<P: Process>(row: &ProcessRow) -> Result<OutcomeOf<P>, Unreadable
     let broken = |e: serde_json::Error| Unreadable(e.to_string());
     match row.stage {
         Stage::Killed => Ok(Outcome::Killed),
-        Stage::Finished => serde_json::from_str(json.ok_or_else(missing)?).map(Outcome::Finished).map_err(broken),
+        Stage::Finished => {
+            serde_json::from_str(json.ok_or_else(missing)?).map(Outcome::Finished).map_err(broken)
+        }
         Stage::Failed => serde_json::from_str(json.ok_or_else(missing)?).map(Outcome::Failed).map_err(broken),
         Stage::Created | Stage::Running | Stage::Paused | Stage::Killing => Err(missing()),
     }
 }
 
 /// The birth of a process that nobody has launched yet.
-pub(super) fn unlaunched<P: Process>(state: P::State, durable: bool, stepwise: bool, parent: Option<Slot>) -> Birth<P> {
+pub(super) fn unlaunched<P: Process>(
+    state: P::State,
+    durable: bool,
+    stepwise: bool,
+    parent: Option<Slot>,
+) -> Birth<P> {
     Birth { stage: Stage::Created, desired: Desired::Pause, state, durable, stepwise, seq: 0, parent }
 }

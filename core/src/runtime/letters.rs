@@ -46,7 +46,9 @@ fn adopt(kernel: &Rc<Kernel>, core: &mut Core, kind: &str, version: u32, state: 
         return false;
     };
     if let Err(e) = known.check(version, &state) {
-        log::warn!("a process of kind {kind} was handed over whose state cannot be read: {e}; it waits in the journal");
+        log::warn!(
+            "a process of kind {kind} was handed over whose state cannot be read: {e}; it waits in the journal"
+        );
         return false;
     }
     if kernel.child_of(super::Slot::default(), &key).is_some() {

@@ -28,8 +28,8 @@ pub(crate) use kernel::Kernel;
 pub(crate) use rows::Slot;
 
 use crate::journal::{Journal, JournalError, Loaded, Note, Order};
-use crate::process::{Handle, Outcome, OutcomeOf, PhaseOf, Process, Refused};
 use crate::process::Found;
+use crate::process::{Handle, Outcome, OutcomeOf, PhaseOf, Process, Refused};
 use clock::Clock;
 use io::Io;
 use stakker::{Ret, Stakker};
@@ -88,6 +88,11 @@ pub enum RuntimeError {
         /// What it said.
         why: String,
     },
+    /// Without the feature `multi-runtime` there is one runtime at a time in a program, and all of them on one thread.
+    #[error(
+        "this program has a runtime already: build it with the feature `multi-runtime` of procession for another one"
+    )]
+    OnlyOne,
     /// A service (an actor that is not a process) panicked. Processes catch their own panics.
     #[error("a service panicked: {0}; what is in the journal is safe, and a new runtime goes on from there")]
     Panicked(String),
@@ -291,7 +296,9 @@ impl Drop for Runtime {
         if let Some(io) = &self.io {
             io.stop_listening();
         }
-        if let (None, Some(journal), Some(order)) = (&self.broken, &mut self.journal, self.kernel.outbox().order()) {
+        if let (None, Some(journal), Some(order)) =
+            (&self.broken, &mut self.journal, self.kernel.outbox().order())
+        {
             journal.send(order);
         }
     }

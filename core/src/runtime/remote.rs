@@ -48,7 +48,9 @@ struct Queue {
 
 impl RemoteHandle {
     pub(super) fn new(waker: Option<Arc<Waker>>) -> RemoteHandle {
-        RemoteHandle { shared: Arc::new(Shared { full: AtomicBool::new(false), queue: Mutex::default(), waker }) }
+        RemoteHandle {
+            shared: Arc::new(Shared { full: AtomicBool::new(false), queue: Mutex::default(), waker }),
+        }
     }
 
     /// Runs `call` on the runtime's thread, in its next turn. A panic in it stops the runtime, like one in a service.

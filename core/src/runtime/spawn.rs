@@ -68,7 +68,11 @@ impl Runtime {
     }
 
     /// Spawns a process that is not in the journal, of a kind that needs no registration.
-    pub fn spawn_with<P: Process>(&mut self, state: P::State, make: impl Fn(Life<P>) -> P + 'static) -> Handle<P> {
+    pub fn spawn_with<P: Process>(
+        &mut self,
+        state: P::State,
+        make: impl Fn(Life<P>) -> P + 'static,
+    ) -> Handle<P> {
         let kernel = &self.kernel;
         let slot = kernel.take_slot(None);
         let handle = Handle::new(kernel, slot);

@@ -73,7 +73,7 @@ pub struct JobSpec {
     pub mpi: Vec<String>,
     /// Files and trees to send.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<Upload>,
     /// Files to fetch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<Output>,
@@ -114,7 +114,7 @@ pub struct Array {
 /// A file or a tree to send.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Input {
+pub struct Upload {
     /// A file or a folder of this machine, relative to the job file.
     pub from: PathBuf,
     /// Where it goes in the sandbox; its own name if it is left out. A folder with `"."` puts its contents on top.

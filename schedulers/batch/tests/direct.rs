@@ -305,7 +305,7 @@ fn a_job_that_waits_for_a_slot_is_pending_and_can_be_cancelled() {
     host.cancel(&second, Force::Term);
     assert_eq!(host.status(&second), Status::Unknown);
     assert_eq!(host.status(&first), Status::Running);
-    assert!(!host.evidence(&second).started);
+    assert!(!host.sandbox(&second).join(".attempt-1/stdout").exists(), "it never ran");
     // The slot is free as soon as its holder is gone, however it went.
     let third = host.stage(3, &spec);
     accepted(host.submit(&spec, &third));
@@ -328,6 +328,19 @@ fn a_fence_that_comes_first_keeps_a_late_submission_out() {
     );
     assert_eq!(host.call(host.dialect.fence(&place)), Found::Fenced);
     assert_eq!(host.call(host.dialect.fence(&place)), Found::Fenced, "a fence may be set twice");
+    assert!(!host.sandbox(&place).join("runs").exists());
+}
+
+#[test]
+fn a_job_that_was_cancelled_before_it_arrived_never_starts() {
+    let host = Host::new(0);
+    let spec = script("echo run >>runs");
+    let place = host.stage(1, &spec);
+    assert_eq!(host.call(host.dialect.cancel(&place, None, Force::Term)), Cancelled::Gone);
+    assert_eq!(host.submit(&spec, &place), Submitted::Unsure);
+    let frame = [".job-1", &place.name.to_string(), "1", "0", "", "0", "TERM", "0"].map(String::from);
+    let late = Command::new("sh").args(frame).current_dir(host.sandbox(&place)).output().expect("runs");
+    assert_eq!(late.status.code(), Some(97));
     assert!(!host.sandbox(&place).join("runs").exists());
 }
 

@@ -33,7 +33,8 @@ impl Here {
     fn with(adjust: impl FnOnce(&mut Config)) -> Here {
         let folder = tempfile::tempdir().unwrap();
         let mut stakker = Stakker::new(Instant::now());
-        let poll = MioPoll::new(&mut stakker, mio::Poll::new().unwrap(), mio::Events::with_capacity(64), 10).unwrap();
+        let poll = MioPoll::new(&mut stakker, mio::Poll::new().unwrap(), mio::Events::with_capacity(64), 10)
+            .unwrap();
         let mut config = Config::new(folder.path());
         adjust(&mut config);
         let (transport, local) = Local::start(&mut stakker, config).unwrap();
@@ -80,7 +81,7 @@ fn descriptors_do_not_leak() {
     let mut here = Here::new();
     let local = tempfile::tempdir().unwrap();
     std::fs::write(local.path().join("file"), [1; 100_000]).unwrap();
-    let mut round = |here: &mut Here| {
+    let round = |here: &mut Here| {
         let exec = Exec { stdin: b"x".to_vec(), ..Exec::new(["cat"]) };
         here.ask(|ret| Op::Exec(exec, ret)).unwrap();
         here.ask(|ret| Op::Exec(Exec::new(["no-such-program"]), ret)).unwrap_err();

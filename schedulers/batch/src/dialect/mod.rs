@@ -42,10 +42,10 @@ pub trait Dialect {
     /// How far these jobs are; no answer for a job is [`Status::Unknown`].
     fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>>;
 
-    /// Asks the scheduler's memory how these jobs ended, where it has one.
-    fn accounting(&self, places: &[Place]) -> Option<Call<Vec<(JobName, Status)>>>;
+    /// Asks again, with all that the scheduler remembers: accounting where it has some, else the listing once more.
+    fn look_up(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>>;
 
-    /// Ends a job.
+    /// Ends a job, or makes sure that it can never start.
     fn cancel(&self, place: &Place, id: Option<&JobId>, force: Force) -> Call<Cancelled>;
 
     /// What limits the job while it is pending, in words.
@@ -163,7 +163,7 @@ pub enum Force {
 /// What came of ending a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cancelled {
-    /// Nothing of it runs.
+    /// Nothing of it runs, and nothing of it can start.
     Gone,
     /// It was there, and has been told. Ask again.
     Still,

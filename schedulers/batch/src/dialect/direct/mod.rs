@@ -123,8 +123,8 @@ impl Dialect for Direct {
         }
     }
 
-    fn accounting(&self, _: &[Place]) -> Option<Call<Vec<(JobName, Status)>>> {
-        None
+    fn look_up(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>> {
+        self.status(places)
     }
 
     fn cancel(&self, place: &Place, _: Option<&JobId>, force: Force) -> Call<Cancelled> {

@@ -1,8 +1,10 @@
-# Ends a job: signals every process group that carries its name, and no other.
+# Ends a job: makes sure that it can never start, then signals every process group that carries its name, and no other.
 # $1 sandbox  $2 attempt  $3 name of the job  $4 TERM or KILL
 # Answers: gone | still N (so many groups were there, and have been signalled)
 LC_ALL=C
 export LC_ALL
+# The fence comes before the listing: a job that wins against it is in the listing, one that loses ends with 97.
+mkdir "$1/.attempt-$2" "$1/.attempt-$2/started" 2>/dev/null
 list=$(ps -ww -eo pid=,pgid=,stat=,args=) || exit 1
 [ -n "$list" ] || exit 1
 groups=$(printf '%s\n' "$list" | awk -v name="$3" '$3 !~ /^Z/ {

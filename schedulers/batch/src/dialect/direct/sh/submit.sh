@@ -9,6 +9,12 @@ answer() {
     exit 0
 }
 [ -d "$1" ] || answer 'refused no-sandbox'
+# What was begun before is looked at before anything can be refused: a refusal means that nothing was started.
+begun() {
+    [ ! -f "$1/.attempt-$2/id" ] || answer "known $(cat "$1/.attempt-$2/id")"
+    [ ! -d "$1/.attempt-$2" ] || answer unsure
+}
+begun "$1" "$2"
 [ -f "$1/.job-$2" ] && [ -f "$1/.payload-$2" ] || answer 'refused no-script'
 command -v setsid >/dev/null 2>&1 || answer 'refused no-setsid'
 if [ "$4" != 0 ]; then
@@ -26,6 +32,5 @@ if mkdir "$1/.attempt-$2" 2>/dev/null; then
     printf '%s\n' "$id" >".attempt-$1/id.submit" && mv ".attempt-$1/id.submit" ".attempt-$1/id" || answer unsure
     answer "submitted $id"
 fi
-[ -d "$1/.attempt-$2" ] || answer 'refused no-space'
-[ -f "$1/.attempt-$2/id" ] || answer unsure
-answer "known $(cat "$1/.attempt-$2/id")"
+begun "$1" "$2"
+answer 'refused no-space'

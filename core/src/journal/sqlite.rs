@@ -1,3 +1,0 @@
-//! The journal in one SQLite file.
-/// To be written.
-pub struct Sqlite;

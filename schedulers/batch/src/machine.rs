@@ -1,0 +1,335 @@
+//! The machine of a batch job: what it does next, as a function of its state and of what it hears.
+//!
+//! ```text
+//!  Planned ─▶ Staging ─staged─▶ Submitting ─accepted─▶ Queued ─▶ Running
+//!                ▲                  │    ▲               │          │
+//!                │                  │    └ reply lost:   └────┬─────┘ ended, or not known any more
+//!                │           unsure │      submit again       ▼
+//!                │                  ▼                      Seeking ─ runs after all ─▶ Queued, Running
+//!         another attempt     Reconciling ─known─▶ Queued   │    │
+//!                │                  │                       │    │ no evidence, and the grace is over
+//!                │                  │ fenced       evidence │    ▼
+//!                │                  │                       │  Cancelling ◀─ Kill, refused
+//!                │                  │                       ▼    │ gone
+//!                │                  │                  Collecting◀┤
+//!                │                  ▼                       │    │
+//!                └───────────── Cleaning ◀──────────────────┴────┘
+//!                                   └─▶ Ended, Killed
+//! ```
+//!
+//! It knows no actor, no clock, no socket and no random number; the process of the job drives it. Each state has one
+//! [`Verb`]: the process carries it out whenever it enters the state, also after a pause or a restart, and gives the
+//! answer to [`next`]. So every verb must be harmless when it is done twice, and none is undone by forgetting it.
+//!
+//! Three promises live here. A job is submitted anew only if the last attempt can never start. Success needs the exit
+//! file. `Killed` is reached only through `Cleaning`, when nothing of the job runs and its sandbox is gone.
+
+mod limits;
+mod next;
+mod verb;
+
+pub use limits::{
+    ASK_APART, ASKS, CANCEL_APART, CLEAN_APART, CLEANS, COLLECT_APART, COLLECTS, LONGEST, MOST_LOSSES,
+    READ_APART, READS, Rules, TERMS,
+};
+pub use next::{Ledger, Next, Thing};
+pub use verb::Verb;
+
+use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
+use crate::input::{Answer, Input, Tidied, doubled};
+use crate::outcome::{Outcome, Uncollected, Verdict};
+use crate::state::State::{
+    Cancelling, Cleaning, Collecting, Ended, Killed, Planned, Queued, Reconciling, Running, Seeking, Staging,
+    Submitting,
+};
+use crate::state::{Attempt, Ending, Last, State, Then, Unrun, Wish};
+use crate::{End, Fetched};
+use procession::journal::EffectEnd;
+use procession::transport::TransportError;
+
+/// What follows from hearing `input` in `state`. This is the table: no pair is left to chance, and a state or an answer
+/// that is new does not compile until somebody has decided what it means everywhere.
+pub fn next(state: State, input: Input, rules: &Rules) -> Next {
+    let answer = match input {
+        Input::Answer(answer) => answer,
+        Input::Kill => return on_kill(state),
+        // It says nothing about the job. A submission without an answer is repeated too: the host knows if it has it.
+        Input::HostAway(backoff) => return Next::stay(state, backoff.delay()),
+    };
+    match (state, answer) {
+        (Planned, Answer::Begun) => begin(Attempt::FIRST),
+        (Staging { attempt }, Answer::Staged(sent)) => on_staged(attempt, sent),
+        (Submitting { attempt }, Answer::Submitted(how)) => on_submitted(attempt, how),
+        (Reconciling { attempt, wish, misses }, Answer::Found(found)) => {
+            on_found(attempt, wish, misses, found)
+        }
+        (Reconciling { attempt, wish, .. }, Answer::Submitted(Submitted::Accepted(job))) => {
+            arrived(attempt, wish, job)
+        }
+        (Queued { attempt, job, .. } | Running { attempt, job }, Answer::Status(status)) => {
+            on_status(attempt, job, status)
+        }
+        (Seeking { attempt, job, said, reads }, Answer::Evidence(exit)) => {
+            on_evidence(attempt, job, said, reads, exit)
+        }
+        (Seeking { attempt, job, said, reads }, Answer::Status(status)) => {
+            on_word(attempt, job, said, reads, status)
+        }
+        (Collecting { attempt, ending, tries }, Answer::Collected(files, all)) => {
+            on_collected(attempt, ending, tries, files, all, rules)
+        }
+        (Cancelling { attempt, job, tries, then }, Answer::Cancelled(how)) => {
+            on_cancelled(attempt, job, tries, then, how)
+        }
+        (Cleaning { attempt, tries, then }, Answer::Tidied(how)) => on_tidied(attempt, tries, then, how),
+        // A submission that we gave up on was accepted after all: it must not run on unseen.
+        (Cleaning { attempt, then, .. }, Answer::Submitted(Submitted::Accepted(job))) => {
+            Next::to(Cancelling { attempt, job: Some(job), tries: 0, then: Last::Clean(then) })
+        }
+        // An answer that this state did not ask for belongs to a state that was left. It changes nothing.
+        (
+            state @ (Planned
+            | Staging { .. }
+            | Submitting { .. }
+            | Reconciling { .. }
+            | Queued { .. }
+            | Running { .. }
+            | Seeking { .. }
+            | Collecting { .. }
+            | Cancelling { .. }
+            | Cleaning { .. }
+            | Ended { .. }
+            | Killed),
+            Answer::Begun
+            | Answer::Staged(_)
+            | Answer::Submitted(_)
+            | Answer::Found(_)
+            | Answer::Status(_)
+            | Answer::Evidence(_)
+            | Answer::Collected(..)
+            | Answer::Cancelled(_)
+            | Answer::Tidied(_),
+        ) => Next::to(state),
+    }
+}
+
+/// From every state there is a way to `Killed`, and it leads past everything that may exist on the host.
+fn on_kill(state: State) -> Next {
+    let cancel = |attempt, job| {
+        Next::to(Cancelling { attempt, job: Some(job), tries: 0, then: Last::Clean(Then::Killed) })
+    };
+    match state {
+        Planned => Next::to(Killed),
+        // It may be there or not: that comes first.
+        Submitting { attempt } => Next::to(Reconciling { attempt, wish: Wish::End, misses: 0 }),
+        Reconciling { attempt, misses, wish: _ } => {
+            Next::to(Reconciling { attempt, wish: Wish::End, misses })
+        }
+        Queued { attempt, job, .. } | Running { attempt, job } | Seeking { attempt, job, .. } => {
+            cancel(attempt, job)
+        }
+        Cancelling { attempt, job, tries, then: _ } => {
+            Next::to(Cancelling { attempt, job, tries, then: Last::Clean(Then::Killed) })
+        }
+        // Nothing of the job runs in these.
+        Staging { attempt } | Collecting { attempt, .. } | Cleaning { attempt, .. } => {
+            Next::to(Cleaning { attempt, tries: 0, then: Then::Killed })
+        }
+        // It was over before the wish came.
+        Ended { .. } | Killed => Next::to(state),
+    }
+}
+
+fn on_staged(attempt: Attempt, sent: Result<(), TransportError>) -> Next {
+    match sent {
+        Ok(()) => Next::to(Submitting { attempt }).open(Thing::Job, attempt),
+        Err(why) => clean(attempt, unrun(attempt, Unrun::Unstaged(why))),
+    }
+}
+
+fn on_submitted(attempt: Attempt, how: Submitted) -> Next {
+    // A refusal comes from one command; an earlier one for this attempt may still arrive. Cancelling shuts the door.
+    let refused = |then| Next::to(Cancelling { attempt, job: None, tries: 0, then: Last::Clean(then) });
+    match how {
+        Submitted::Accepted(job) => arrived(attempt, Wish::Run, job),
+        Submitted::Unsure => Next::to(Reconciling { attempt, wish: Wish::Run, misses: 0 }),
+        Submitted::Refused(Refusal::NoSandbox) => refused(lost(attempt)),
+        Submitted::Refused(
+            why @ (Refusal::NoSpace | Refusal::NoSlots | Refusal::NoProgram(_) | Refusal::Scheduler(_)),
+        ) => refused(unrun(attempt, Unrun::Refused(why))),
+    }
+}
+
+fn on_found(attempt: Attempt, wish: Wish, misses: u32, found: Found) -> Next {
+    let never = |then| clean(attempt, then).close(Thing::Job, attempt, EffectEnd::Never);
+    match (found, wish) {
+        (Found::Known(job), wish) => arrived(attempt, wish, job),
+        (Found::Absent, wish) => {
+            Next::stay(Reconciling { attempt, wish, misses: misses.saturating_add(1) }, ASK_APART)
+        }
+        (Found::Fenced, Wish::Run) => never(lost(attempt)),
+        (Found::Fenced, Wish::End) => never(Then::Killed),
+    }
+}
+
+fn arrived(attempt: Attempt, wish: Wish, job: JobId) -> Next {
+    match wish {
+        Wish::Run => Next::to(Queued { attempt, job, reason: String::new() }),
+        Wish::End => {
+            Next::to(Cancelling { attempt, job: Some(job), tries: 0, then: Last::Clean(Then::Killed) })
+        }
+    }
+}
+
+fn on_status(attempt: Attempt, job: JobId, status: Status) -> Next {
+    match status {
+        // Also when it ran: its node failed, and the scheduler put it back into the queue.
+        Status::Pending(reason) => Next::to(Queued { attempt, job, reason }),
+        Status::Running => Next::to(Running { attempt, job }),
+        Status::Exited(said) => Next::to(Seeking { attempt, job, said, reads: 0 }),
+        Status::Unknown => Next::to(Seeking { attempt, job, said: None, reads: 0 }),
+    }
+}
+
+fn on_evidence(attempt: Attempt, job: JobId, said: Option<End>, reads: u32, exit: Option<Ending>) -> Next {
+    match exit {
+        Some(ending) => {
+            let ending = Ending { end: proven(ending.end, said), ..ending };
+            Next::to(Collecting { attempt, ending, tries: 0 }).close(Thing::Job, attempt, EffectEnd::Over)
+        }
+        None if reads < READS => look_again(attempt, job, said, reads),
+        // The grace is over. Wherever it is, it must not go on unseen.
+        None => {
+            let ending = Ending { end: unproven(said), started: None, over: None };
+            Next::to(Cancelling { attempt, job: Some(job), tries: 0, then: Last::Collect(ending) })
+        }
+    }
+}
+
+fn on_word(attempt: Attempt, job: JobId, said: Option<End>, reads: u32, status: Status) -> Next {
+    match status {
+        Status::Pending(_) | Status::Running => on_status(attempt, job, status),
+        Status::Exited(word) => look_again(attempt, job, word.or(said), reads),
+        Status::Unknown => look_again(attempt, job, said, reads),
+    }
+}
+
+fn look_again(attempt: Attempt, job: JobId, said: Option<End>, reads: u32) -> Next {
+    let state = Seeking { attempt, job, said, reads: reads.saturating_add(1) };
+    Next::stay(state, doubled(READ_APART, reads, LONGEST))
+}
+
+fn on_collected(
+    attempt: Attempt,
+    ending: Ending,
+    tries: u32,
+    files: Vec<Fetched>,
+    all: Result<(), Uncollected>,
+    rules: &Rules,
+) -> Next {
+    match all {
+        Ok(()) => settled(attempt, Verdict::Ran(ending), files, rules),
+        // A job that failed need not have made its outputs.
+        Err(_) if !ending.end.is_success() => settled(attempt, Verdict::Ran(ending), files, rules),
+        Err(Uncollected::Missing { .. } | Uncollected::Shorter { .. }) if tries + 1 < COLLECTS => {
+            let state = Collecting { attempt, ending, tries: tries + 1 };
+            Next::stay(state, doubled(COLLECT_APART, tries, LONGEST))
+        }
+        Err(why) => settled(attempt, Verdict::Incomplete { ending, why }, files, rules),
+    }
+}
+
+fn on_cancelled(attempt: Attempt, job: Option<JobId>, tries: u32, then: Last, how: Cancelled) -> Next {
+    match (how, then) {
+        (Cancelled::Gone, then) => {
+            let end = if job.is_some() { EffectEnd::Undone } else { EffectEnd::Never };
+            let next = match then {
+                Last::Collect(ending) => Next::to(Collecting { attempt, ending, tries: 0 }),
+                Last::Clean(then) => clean(attempt, then),
+            };
+            next.close(Thing::Job, attempt, end)
+        }
+        (Cancelled::Still, then) => {
+            let state = Cancelling { attempt, job, tries: tries.saturating_add(1), then };
+            Next::stay(state, doubled(CANCEL_APART, tries, LONGEST))
+        }
+    }
+}
+
+fn on_tidied(attempt: Attempt, tries: u32, then: Then, how: Tidied) -> Next {
+    let again = |then| {
+        let state = Cleaning { attempt, tries: tries.saturating_add(1), then };
+        Next::stay(state, doubled(CLEAN_APART, tries, LONGEST))
+    };
+    match (how, then) {
+        (Tidied::Removed, then) => after(then).close(Thing::Folder, attempt, EffectEnd::Undone),
+        // Killed means that nothing is left, however long it takes.
+        (Tidied::Kept | Tidied::Stuck, Then::Killed) => again(Then::Killed),
+        (Tidied::Kept, then @ (Then::Again(_) | Then::Over(_))) => {
+            after(then).close(Thing::Folder, attempt, EffectEnd::Kept)
+        }
+        // An outcome does not wait for ever for somebody's open file. The ledger says that the folder is still there.
+        (Tidied::Stuck, then @ (Then::Again(_) | Then::Over(_))) if tries + 1 >= CLEANS => {
+            after(then).close(Thing::Folder, attempt, EffectEnd::Kept)
+        }
+        (Tidied::Stuck, then @ (Then::Again(_) | Then::Over(_))) => again(then),
+    }
+}
+
+fn begin(attempt: Attempt) -> Next {
+    Next::to(Staging { attempt }).open(Thing::Folder, attempt)
+}
+
+fn clean(attempt: Attempt, then: Then) -> Next {
+    Next::to(Cleaning { attempt, tries: 0, then })
+}
+
+fn after(then: Then) -> Next {
+    match then {
+        Then::Again(attempt) => begin(attempt),
+        Then::Over(outcome) => Next::to(Ended { outcome }),
+        Then::Killed => Next::to(Killed),
+    }
+}
+
+/// The host lost an attempt that never ran. The owner's retries are not touched by that.
+fn lost(attempt: Attempt) -> Then {
+    let again = attempt.after_loss();
+    if again.losses < MOST_LOSSES { Then::Again(again) } else { unrun(attempt, Unrun::Lost(again.losses)) }
+}
+
+/// The job has ended, and its files are here or never will be.
+fn settled(attempt: Attempt, verdict: Verdict, outputs: Vec<Fetched>, rules: &Rules) -> Next {
+    let retry = match &verdict {
+        Verdict::Ran(ending) => ending.end.kind().is_some_and(|kind| rules.retries.on.contains(&kind)),
+        Verdict::Incomplete { .. } | Verdict::Unrun(_) => false,
+    };
+    if retry && attempt.failures + 1 < rules.retries.attempts {
+        return clean(attempt, Then::Again(attempt.after_failure()));
+    }
+    clean(attempt, Then::Over(Outcome { attempt: attempt.number, verdict, outputs }))
+}
+
+fn unrun(attempt: Attempt, why: Unrun) -> Then {
+    Then::Over(Outcome { attempt: attempt.number, verdict: Verdict::Unrun(why), outputs: Vec::new() })
+}
+
+/// With the exit file in hand. It alone proves success; of a failure the scheduler may know the cause.
+fn proven(end: End, said: Option<End>) -> End {
+    match (&end, said) {
+        (End::Exited { code: 0 }, _) => end,
+        (
+            _,
+            Some(cause @ (End::OutOfMemory | End::Walltime | End::NodeFailure | End::CancelledElsewhere)),
+        ) => cause,
+        (_, Some(End::Exited { .. } | End::Signalled { .. } | End::Vanished) | None) => end,
+    }
+}
+
+/// Without the exit file. Whatever the scheduler says, it is not success.
+fn unproven(said: Option<End>) -> End {
+    match said {
+        None | Some(End::Exited { code: 0 }) => End::Vanished,
+        Some(said) => said,
+    }
+}

@@ -1,0 +1,39 @@
+//! The limits of the machine, each with its reason, and the rules that the owner lays down.
+
+use crate::{Remote, Retries};
+use std::time::Duration;
+
+/// There was no sign of a submission so often before it is fenced. Twice, because a scheduler under load answers late.
+pub const ASKS: u32 = 2;
+/// Between two questions about a submission.
+pub const ASK_APART: Duration = Duration::from_secs(5);
+/// A host may lose so many attempts before they start; after that something is wrong with it.
+pub const MOST_LOSSES: u32 = 16;
+/// So often evidence is looked for, and the scheduler asked again in between, before a job has vanished.
+pub const READS: u32 = 8;
+/// After the first read without evidence. It doubles, so the grace is about two minutes: network file systems show a new
+/// file up to 60 s late (nfs(5), `acdirmax`).
+pub const READ_APART: Duration = Duration::from_millis(500);
+/// A required output that is not there is looked for so often.
+pub const COLLECTS: u32 = 4;
+/// Between two looks for an output; it doubles.
+pub const COLLECT_APART: Duration = Duration::from_secs(2);
+/// A job is asked to end so often before it is made to.
+pub const TERMS: u32 = 6;
+/// After a job was told to end for the first time; it doubles up to [`LONGEST`].
+pub const CANCEL_APART: Duration = Duration::from_millis(250);
+/// A sandbox that cannot be removed is left to `gc` after so many tries, unless the job was killed.
+pub const CLEANS: u32 = 6;
+/// Between two tries to remove a sandbox; it doubles up to [`LONGEST`].
+pub const CLEAN_APART: Duration = Duration::from_secs(1);
+/// No wait of this machine is longer.
+pub const LONGEST: Duration = Duration::from_secs(60);
+
+/// What the owner has laid down.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Rules {
+    /// When to try again.
+    pub retries: Retries,
+    /// What becomes of the sandbox.
+    pub remote: Remote,
+}

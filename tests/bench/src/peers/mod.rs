@@ -1,0 +1,7 @@
+//! What we stand beside: the same work without us.
+
+pub mod children;
+pub mod local_set;
+pub mod raw;
+pub mod rows;
+pub mod wake;

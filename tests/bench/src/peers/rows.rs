@@ -1,0 +1,62 @@
+//! The journal without us: plain rusqlite loops over the same table, with the same durability (WAL, `synchronous=FULL`).
+
+use rusqlite::{Connection, params};
+use std::path::Path;
+
+/// What is written for a transition: a state as short as that of the measured processes.
+const STATE: &str = r#"{"Tock":{"n":12345}}"#;
+
+/// A file with a row for each of `live` processes.
+pub struct Rows {
+    connection: Connection,
+    live: u64,
+}
+
+impl Rows {
+    pub fn create(file: &Path, live: u64) -> rusqlite::Result<Rows> {
+        let connection = Connection::open(file)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.execute_batch(
+            "create table process (id integer primary key, kind text not null, version integer not null,
+                stage text not null, state text not null, desired text not null, seq integer not null,
+                born integer not null, changed integer not null) strict",
+        )?;
+        let mut rows = Rows { connection, live };
+        let insert = "insert into process values (?1, 'tick', 1, 'running', ?2, 'run', 0, 0, 0)";
+        let transaction = rows.connection.transaction()?;
+        {
+            let mut insert = transaction.prepare(insert)?;
+            for id in 1..=live {
+                insert.execute(params![id as i64, STATE])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(rows)
+    }
+
+    /// `n` transitions, each in a transaction of its own: what is durable without group commit.
+    pub fn one_by_one(&mut self, n: u64) -> rusqlite::Result<()> {
+        let mut update = self.connection.prepare_cached(UPDATE)?;
+        for at in 0..n {
+            update.execute(params![at as i64, STATE, at as i64, (at % self.live + 1) as i64])?;
+        }
+        Ok(())
+    }
+
+    /// `n` transitions, all in one transaction: the most that one thread can give to SQLite.
+    pub fn batched(&mut self, n: u64) -> rusqlite::Result<()> {
+        let live = self.live;
+        let transaction = self.connection.transaction()?;
+        {
+            let mut update = transaction.prepare_cached(UPDATE)?;
+            for at in 0..n {
+                update.execute(params![at as i64, STATE, at as i64, (at % live + 1) as i64])?;
+            }
+        }
+        transaction.commit()
+    }
+}
+
+const UPDATE: &str =
+    "update process set seq = ?1, stage = 'running', version = 1, state = ?2, desired = 'run', changed = ?3 where id = ?4";
