@@ -26,6 +26,8 @@
 
 mod limits;
 mod next;
+#[cfg(test)]
+mod tests;
 mod verb;
 
 pub use limits::{
@@ -49,6 +51,7 @@ use procession::transport::TransportError;
 
 /// What follows from hearing `input` in `state`. This is the table: no pair is left to chance, and a state or an answer
 /// that is new does not compile until somebody has decided what it means everywhere.
+#[rustfmt::skip] // A row is a line.
 pub fn next(state: State, input: Input, rules: &Rules) -> Next {
     let answer = match input {
         Input::Answer(answer) => answer,
@@ -60,56 +63,23 @@ pub fn next(state: State, input: Input, rules: &Rules) -> Next {
         (Planned, Answer::Begun) => begin(Attempt::FIRST),
         (Staging { attempt }, Answer::Staged(sent)) => on_staged(attempt, sent),
         (Submitting { attempt }, Answer::Submitted(how)) => on_submitted(attempt, how),
-        (Reconciling { attempt, wish, misses }, Answer::Found(found)) => {
-            on_found(attempt, wish, misses, found)
-        }
-        (Reconciling { attempt, wish, .. }, Answer::Submitted(Submitted::Accepted(job))) => {
-            arrived(attempt, wish, job)
-        }
-        (Queued { attempt, job, .. } | Running { attempt, job }, Answer::Status(status)) => {
-            on_status(attempt, job, status)
-        }
-        (Seeking { attempt, job, said, reads }, Answer::Evidence(exit)) => {
-            on_evidence(attempt, job, said, reads, exit)
-        }
-        (Seeking { attempt, job, said, reads }, Answer::Status(status)) => {
-            on_word(attempt, job, said, reads, status)
-        }
-        (Collecting { attempt, ending, tries }, Answer::Collected(files, all)) => {
-            on_collected(attempt, ending, tries, files, all, rules)
-        }
-        (Cancelling { attempt, job, tries, then }, Answer::Cancelled(how)) => {
-            on_cancelled(attempt, job, tries, then, how)
-        }
+        (Reconciling { attempt, wish, misses }, Answer::Found(found)) => on_found(attempt, wish, misses, found),
+        (Reconciling { attempt, wish, .. }, Answer::Submitted(Submitted::Accepted(job))) => arrived(attempt, wish, job),
+        (Queued { attempt, job, .. } | Running { attempt, job }, Answer::Status(word)) => on_status(attempt, job, word),
+        (Seeking { attempt, job, said, reads }, Answer::Evidence(exit)) => on_evidence(attempt, job, said, reads, exit),
+        (Seeking { attempt, job, said, reads }, Answer::Status(word)) => on_word(attempt, job, said, reads, word),
+        (Collecting { attempt, ending, tries }, Answer::Collected(files, all)) =>
+            on_collected(attempt, ending, tries, files, all, rules),
+        (Cancelling { attempt, job, tries, then }, Answer::Cancelled(how)) => on_cancelled(attempt, job, tries, then, how),
         (Cleaning { attempt, tries, then }, Answer::Tidied(how)) => on_tidied(attempt, tries, then, how),
         // A submission that we gave up on was accepted after all: it must not run on unseen.
-        (Cleaning { attempt, then, .. }, Answer::Submitted(Submitted::Accepted(job))) => {
-            Next::to(Cancelling { attempt, job: Some(job), tries: 0, then: Last::Clean(then) })
-        }
+        (Cleaning { attempt, then, .. }, Answer::Submitted(Submitted::Accepted(job))) =>
+            Next::to(Cancelling { attempt, job: Some(job), tries: 0, then: Last::Clean(then) }),
         // An answer that this state did not ask for belongs to a state that was left. It changes nothing.
-        (
-            state @ (Planned
-            | Staging { .. }
-            | Submitting { .. }
-            | Reconciling { .. }
-            | Queued { .. }
-            | Running { .. }
-            | Seeking { .. }
-            | Collecting { .. }
-            | Cancelling { .. }
-            | Cleaning { .. }
-            | Ended { .. }
-            | Killed),
-            Answer::Begun
-            | Answer::Staged(_)
-            | Answer::Submitted(_)
-            | Answer::Found(_)
-            | Answer::Status(_)
-            | Answer::Evidence(_)
-            | Answer::Collected(..)
-            | Answer::Cancelled(_)
-            | Answer::Tidied(_),
-        ) => Next::to(state),
+        (state @ (Planned | Staging { .. } | Submitting { .. } | Reconciling { .. } | Queued { .. } | Running { .. }
+            | Seeking { .. } | Collecting { .. } | Cancelling { .. } | Cleaning { .. } | Ended { .. } | Killed),
+            Answer::Begun | Answer::Staged(_) | Answer::Submitted(_) | Answer::Found(_) | Answer::Status(_)
+            | Answer::Evidence(_) | Answer::Collected(..) | Answer::Cancelled(_) | Answer::Tidied(_)) => Next::to(state),
     }
 }
 
@@ -132,9 +102,8 @@ fn on_kill(state: State) -> Next {
             Next::to(Cancelling { attempt, job, tries, then: Last::Clean(Then::Killed) })
         }
         // Nothing of the job runs in these.
-        Staging { attempt } | Collecting { attempt, .. } | Cleaning { attempt, .. } => {
-            Next::to(Cleaning { attempt, tries: 0, then: Then::Killed })
-        }
+        Staging { attempt } | Collecting { attempt, .. } => clean(attempt, Then::Killed),
+        Cleaning { attempt, tries, then: _ } => Next::to(Cleaning { attempt, tries, then: Then::Killed }),
         // It was over before the wish came.
         Ended { .. } | Killed => Next::to(state),
     }
@@ -263,16 +232,14 @@ fn on_tidied(attempt: Attempt, tries: u32, then: Then, how: Tidied) -> Next {
     };
     match (how, then) {
         (Tidied::Removed, then) => after(then).close(Thing::Folder, attempt, EffectEnd::Undone),
-        // Killed means that nothing is left, however long it takes.
-        (Tidied::Kept | Tidied::Stuck, Then::Killed) => again(Then::Killed),
-        (Tidied::Kept, then @ (Then::Again(_) | Then::Over(_))) => {
-            after(then).close(Thing::Folder, attempt, EffectEnd::Kept)
-        }
+        (Tidied::Kept, then @ Then::Over(_)) => after(then).close(Thing::Folder, attempt, EffectEnd::Kept),
         // An outcome does not wait for ever for somebody's open file. The ledger says that the folder is still there.
-        (Tidied::Stuck, then @ (Then::Again(_) | Then::Over(_))) if tries + 1 >= CLEANS => {
+        (Tidied::Stuck, then @ Then::Over(_)) if tries + 1 >= CLEANS => {
             after(then).close(Thing::Folder, attempt, EffectEnd::Kept)
         }
-        (Tidied::Stuck, then @ (Then::Again(_) | Then::Over(_))) => again(then),
+        (Tidied::Stuck, then @ Then::Over(_)) => again(then),
+        // A later kill means that nothing at all is left, so an attempt is gone before the next one is made.
+        (Tidied::Kept | Tidied::Stuck, then @ (Then::Again(_) | Then::Killed)) => again(then),
     }
 }
 

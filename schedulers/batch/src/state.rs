@@ -96,6 +96,23 @@ pub enum State {
     Killed,
 }
 
+procession::states! {
+    State {
+        Planned => [Planned, Staging, Killed],
+        Staging => [Staging, Submitting, Cleaning],
+        Submitting => [Submitting, Queued, Reconciling, Cancelling],
+        Reconciling => [Reconciling, Queued, Cancelling, Cleaning],
+        Queued => [Queued, Running, Seeking, Cancelling],
+        Running => [Queued, Running, Seeking, Cancelling],
+        Seeking => [Queued, Running, Seeking, Collecting, Cancelling],
+        Collecting => [Collecting, Cleaning],
+        Cancelling => [Collecting, Cancelling, Cleaning],
+        Cleaning => [Staging, Cancelling, Cleaning, Ended, Killed],
+        Ended => [Ended, end],
+        Killed => [Killed, end],
+    }
+}
+
 /// Which try it is, and why there were others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Attempt {

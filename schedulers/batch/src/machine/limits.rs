@@ -22,7 +22,7 @@ pub const COLLECT_APART: Duration = Duration::from_secs(2);
 pub const TERMS: u32 = 6;
 /// After a job was told to end for the first time; it doubles up to [`LONGEST`].
 pub const CANCEL_APART: Duration = Duration::from_millis(250);
-/// A sandbox that cannot be removed is left to `gc` after so many tries, unless the job was killed.
+/// A sandbox that cannot be removed is left to `gc` after so many tries, if the outcome is known.
 pub const CLEANS: u32 = 6;
 /// Between two tries to remove a sandbox; it doubles up to [`LONGEST`].
 pub const CLEAN_APART: Duration = Duration::from_secs(1);
