@@ -118,7 +118,7 @@ impl Program for Submit {
             SubmitLine::Slots => {
                 let slots = here.path(&self.frame.slots).expect("a command starts in a folder that is there");
                 let now = here.machine.wall();
-                if here.machine.fs.mkdir_all(&slots, now).is_err() {
+                if here.machine.fs.borrow_mut().mkdir_all(&slots, now).is_err() {
                     return answers(here, "refused no-slots");
                 }
                 self.frame.slots = slots;
@@ -128,7 +128,7 @@ impl Program for Submit {
             SubmitLine::Mkdir => SubmitLine::Lost,
             SubmitLine::Fork => {
                 let path = here.path(sandbox).expect("a command starts in a folder that is there");
-                let Ok(cwd) = here.machine.fs.folder(&path) else {
+                let Ok(cwd) = here.machine.fs.borrow().folder(&path) else {
                     return answers(here, "refused no-sandbox");
                 };
                 let me = here.machine.process(here.pid).expect("it makes a step");
@@ -378,13 +378,18 @@ impl Program for Clean {
 /// One step of `rm -rf`: removes one thing, the deepest first. Whether there may be more to remove.
 fn remove_some(here: &mut Here<'_>, path: &str) -> bool {
     let (Ok(root), now) = (here.path(path), here.machine.wall()) else { return false };
-    if !here.machine.fs.exists(&root) {
+    if !here.machine.fs.borrow().exists(&root) {
         return false;
     }
-    let deepest =
-        here.machine.fs.walk(&root).ok().and_then(|all| all.last().map(|(path, _)| format!("{root}/{path}")));
+    let deepest = here
+        .machine
+        .fs
+        .borrow()
+        .walk(&root)
+        .ok()
+        .and_then(|all| all.last().map(|(path, _)| format!("{root}/{path}")));
     let deepest = deepest.unwrap_or(root);
-    let removed = here.machine.fs.remove(&deepest, now);
+    let removed = here.machine.fs.borrow_mut().remove(&deepest, now);
     here.machine.line(format_args!("[{}] rm {deepest}: {removed:?}", here.pid));
     removed.is_ok()
 }

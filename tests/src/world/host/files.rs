@@ -89,7 +89,7 @@ pub struct Wanted {
 impl Program for Small {
     fn step(&mut self, here: &mut Here<'_>) -> Next {
         let now = here.machine.wall();
-        let (text, result) = act(self, &mut here.machine.fs, now);
+        let (text, result) = act(self, &mut here.machine.fs.borrow_mut(), now);
         here.machine.line(format_args!(
             "[{}] {text}: {}",
             here.pid,
@@ -160,7 +160,8 @@ impl Program for Sent {
     fn step(&mut self, here: &mut Here<'_>) -> Next {
         let now = here.machine.wall();
         let root = at(&self.to);
-        let fs = &mut here.machine.fs;
+        let disk = here.machine.fs.clone();
+        let fs = &mut *disk.borrow_mut();
         let Some(entry) = self.tree.get(self.arrived) else {
             let there: Result<Vec<TreeEntry>, FsError> =
                 self.tree.iter().map(|entry| read_entry(fs, &root, &entry.path)).collect();
@@ -180,7 +181,7 @@ impl Program for Sent {
             Err(why) => Next::Answers(Err(because(&self.to)(why))),
             Ok(()) if self.damaged && matches!(entry.body, TreeBody::File(_)) => {
                 // Verified before it is renamed into place, so nothing damaged lies there.
-                let removed = here.machine.fs.remove(&under(&root, &entry.path), now);
+                let removed = fs.remove(&under(&root, &entry.path), now);
                 removed.expect("it has just been laid");
                 Next::Answers(Err(TransportError::Corrupt(entry.path.clone())))
             }
@@ -191,7 +192,7 @@ impl Program for Sent {
 
 impl Program for Wanted {
     fn step(&mut self, here: &mut Here<'_>) -> Next {
-        let found = fetch_wanted(&here.machine.fs, &self.from, &self.want);
+        let found = fetch_wanted(&here.machine.fs.borrow(), &self.from, &self.want);
         here.machine.line(format_args!("[{}] get {}", here.pid, self.from));
         Next::Answers(found.map(Value::Files))
     }

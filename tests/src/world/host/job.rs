@@ -200,8 +200,9 @@ impl Frame {
                 }
             }
             FrameLine::MoveExit => {
-                let _told_in_the_story =
-                    here.rename(&format!("{folder}/exit.tmp"), &format!("{folder}/exit"));
+                if here.rename(&format!("{folder}/exit.tmp"), &format!("{folder}/exit")).is_ok() {
+                    here.machine.exited(&self.args.name, self.code);
+                }
                 FrameLine::End
             }
             FrameLine::End => {
@@ -222,7 +223,8 @@ impl Frame {
     fn exit_file(&self, here: &Here<'_>) -> String {
         let walltime = here.is_dir(&format!("{}/walltime", self.folder())) && self.code != 0;
         let cause = if walltime { ExitCause::Walltime } else { ExitCause::Exited };
-        let below = here.path(".").ok().and_then(|cwd| here.machine.fs.walk(&cwd).ok()).unwrap_or_default();
+        let below =
+            here.path(".").ok().and_then(|cwd| here.machine.fs.borrow().walk(&cwd).ok()).unwrap_or_default();
         let ours =
             |path: &str| [".attempt-", ".payload-", ".job-", ".script-"].iter().any(|w| path.starts_with(w));
         let files = below

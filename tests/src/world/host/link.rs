@@ -8,6 +8,7 @@ use super::plain::{CommandLine, Plain};
 use super::reply::{Delivery, Outputs, Reply};
 use crate::world::boundary::Strike;
 use crate::world::faults::{Dice, Faults, PerMille};
+use crate::world::fs::Fs;
 use procession::transport::{CancelToken, Chunk, Exec, Get, Op, Put, TransportError};
 use stakker::Ret;
 use std::cell::RefCell;
@@ -85,8 +86,8 @@ struct CommandJob {
 
 impl Link {
     /// A connection in good weather.
-    pub fn new(name: &str, shared: Shared, faults: Faults, dice: Dice) -> Link {
-        let machine = Machine::new(name, &shared, faults, dice);
+    pub fn new(name: &str, shared: Shared, fs: Rc<RefCell<Fs>>, faults: Faults, dice: Dice) -> Link {
+        let machine = Machine::new(name, &shared, fs, faults, dice);
         let (requests, queue, deliveries) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         let mut link = Link { machine, shared, requests, queue, count: 0, reachable: true, deliveries };
         link.forecast_outage();
@@ -94,10 +95,13 @@ impl Link {
         link
     }
 
-    /// Takes an operation, and sends it on its way.
+    /// Takes an operation, and sends it on its way. A machine whose power is gone sends nothing.
     pub fn begin(this: &Rc<RefCell<Link>>, op: Op) {
         let (id, cancel) = {
             let mut link = this.borrow_mut();
+            if !link.shared.witness.has_power() {
+                return;
+            }
             link.count += 1;
             let id = link.count;
             let (reply, job, kind, cancel) = link.split(op);
@@ -326,7 +330,8 @@ impl Link {
             Job::Files(name, program) => (name.to_owned(), HOME.to_owned(), program),
             Job::Impossible(_) => unreachable!("what is impossible is never sent"),
         };
-        match self.machine.fs.folder(&cwd) {
+        let folder = self.machine.fs.borrow().folder(&cwd);
+        match folder {
             Ok(cwd) => {
                 self.machine.spawn(Spawn { args, cwd, group: None, request, parent: None, program });
             }

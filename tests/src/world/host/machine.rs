@@ -13,6 +13,7 @@ use crate::world::trace::Trace;
 use crate::world::witness::Witness;
 use procession::WallTime;
 use procession::transport::{Ended, Manifest, Stat, Stream, TransportError};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -136,7 +137,7 @@ pub struct Machine {
     /// Its name in the story.
     pub name: String,
     /// Its disk.
-    pub fs: Fs,
+    pub fs: Rc<RefCell<Fs>>,
     /// Its luck.
     pub dice: Dice,
     /// What goes wrong here.
@@ -211,10 +212,9 @@ pub struct Spawn {
 
 impl Machine {
     /// A machine that has just been started, with an empty home.
-    pub fn new(name: &str, shared: &Shared, faults: Faults, dice: Dice) -> Machine {
+    pub fn new(name: &str, shared: &Shared, fs: Rc<RefCell<Fs>>, faults: Faults, dice: Dice) -> Machine {
         let Shared { clock, trace, witness, boundaries: _, disk: _ } = shared.clone();
-        let mut fs = Fs::new();
-        fs.mkdir_all(HOME, clock.wall()).expect("an empty disk has room for a home");
+        fs.borrow_mut().mkdir_all(HOME, clock.wall()).expect("an empty disk has room for a home");
         Machine {
             name: name.to_owned(),
             fs,
@@ -391,6 +391,11 @@ impl Machine {
         self.witness.on_started(&self.name, job);
     }
 
+    /// Tells whoever watches the world that a job has left its exit file.
+    pub fn exited(&self, job: &str, code: i32) {
+        self.witness.on_exit(&self.name, job, code);
+    }
+
     /// Tells whoever watches the world how many payloads run, now that one more does.
     pub fn payload_began(&self, job: &str) {
         let running =
@@ -450,7 +455,7 @@ impl Here<'_> {
             return Ok(path.to_owned());
         }
         let process = self.machine.process(self.pid).expect("it makes a step");
-        let cwd = self.machine.fs.path_of(process.cwd).ok_or(FsError::NotFound)?;
+        let cwd = self.machine.fs.borrow().path_of(process.cwd).ok_or(FsError::NotFound)?;
         Ok(if path == "." { format!("{cwd}/") } else { format!("{cwd}/{path}") })
     }
 
@@ -469,7 +474,7 @@ impl Here<'_> {
     /// Makes a folder. `Exists` says that another was first.
     pub fn mkdir(&mut self, path: &str) -> Result<(), FsError> {
         let (path, now) = (self.path(path)?, self.machine.wall());
-        let made = self.machine.fs.mkdir(&path, 0o755, now);
+        let made = self.machine.fs.borrow_mut().mkdir(&path, 0o755, now);
         self.machine.line(format_args!("[{}] mkdir {path}: {made:?}", self.pid));
         if made.is_ok() {
             self.machine.made(&path);
@@ -480,7 +485,7 @@ impl Here<'_> {
     /// Makes or replaces a file.
     pub fn write_file(&mut self, path: &str, text: &str) -> Result<(), FsError> {
         let (path, now) = (self.path(path)?, self.machine.wall());
-        let written = self.machine.fs.write(&path, text.as_bytes(), 0o644, now);
+        let written = self.machine.fs.borrow_mut().write(&path, text.as_bytes(), 0o644, now);
         self.machine.line(format_args!("[{}] write {path}: {written:?}", self.pid));
         written
     }
@@ -488,30 +493,31 @@ impl Here<'_> {
     /// Moves something.
     pub fn rename(&mut self, from: &str, to: &str) -> Result<(), FsError> {
         let (from, to, now) = (self.path(from)?, self.path(to)?, self.machine.wall());
-        let moved = self.machine.fs.rename(&from, &to, now);
+        let moved = self.machine.fs.borrow_mut().rename(&from, &to, now);
         self.machine.line(format_args!("[{}] mv {from} {to}: {moved:?}", self.pid));
         moved
     }
 
     /// The text of a file; none if it cannot be read.
     pub fn read(&self, path: &str) -> Option<String> {
-        let bytes = self.machine.fs.read(&self.path(path).ok()?).ok()?;
+        let disk = self.machine.fs.borrow();
+        let bytes = disk.read(&self.path(path).ok()?).ok()?;
         Some(String::from_utf8_lossy(bytes).into_owned())
     }
 
     /// Whether there is a file.
     pub fn is_file(&self, path: &str) -> bool {
-        self.path(path).is_ok_and(|path| self.machine.fs.read(&path).is_ok())
+        self.path(path).is_ok_and(|path| self.machine.fs.borrow().read(&path).is_ok())
     }
 
     /// Whether there is a folder.
     pub fn is_dir(&self, path: &str) -> bool {
-        self.path(path).is_ok_and(|path| self.machine.fs.is_dir(&path))
+        self.path(path).is_ok_and(|path| self.machine.fs.borrow().is_dir(&path))
     }
 
     /// Whether anything lies there.
     pub fn exists(&self, path: &str) -> bool {
-        self.path(path).is_ok_and(|path| self.machine.fs.exists(&path))
+        self.path(path).is_ok_and(|path| self.machine.fs.borrow().exists(&path))
     }
 
     /// The id of a job of the direct scheduler: its number, and when it began, in ticks since the machine was started.

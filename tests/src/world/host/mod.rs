@@ -27,7 +27,7 @@ use super::witness::{Nobody, Witness};
 use link::Link;
 use procession::transport::Transport;
 use stakker::Fwd;
-use std::cell::{RefCell, RefMut};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -62,12 +62,26 @@ pub struct SimHost {
 }
 
 impl SimHost {
-    /// A host that has just been started.
+    /// A host that has just been started, with an empty disk.
     pub fn new(name: &str, shared: &Shared, faults: Faults, dice: Dice) -> SimHost {
-        SimHost {
-            name: name.into(),
-            link: Rc::new(RefCell::new(Link::new(name, shared.clone(), faults, dice))),
-        }
+        SimHost::with_disk(name, shared, Rc::default(), faults, dice)
+    }
+
+    /// A host that has just been started, with this disk.
+    pub fn with_disk(
+        name: &str,
+        shared: &Shared,
+        fs: Rc<RefCell<Fs>>,
+        faults: Faults,
+        dice: Dice,
+    ) -> SimHost {
+        let link = Link::new(name, shared.clone(), fs, faults, dice);
+        SimHost { name: name.into(), link: Rc::new(RefCell::new(link)) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The way to it.
@@ -103,8 +117,8 @@ impl SimHost {
     }
 
     /// The disk of the machine, to prepare it or to look at it.
-    pub fn fs(&self) -> RefMut<'_, Fs> {
-        RefMut::map(self.link.borrow_mut(), |link| &mut link.machine.fs)
+    pub fn fs(&self) -> Rc<RefCell<Fs>> {
+        self.link.borrow().machine.fs.clone()
     }
 
     /// What `ps` shows: the number, the group and the arguments of each process.

@@ -126,7 +126,10 @@ impl Program for Plain {
                 here.print(format!("{}\n", here_is.trim_end_matches('/')));
             }
             Act::Cat(file) => {
-                match here.path(&file).and_then(|path| here.machine.fs.read(&path).map(<[u8]>::to_vec)) {
+                match here
+                    .path(&file)
+                    .and_then(|path| here.machine.fs.borrow().read(&path).map(<[u8]>::to_vec))
+                {
                     Ok(bytes) => here.print(bytes),
                     Err(why) => {
                         here.write(Stream::Stderr, format!("cat: {file}: {why}\n").as_bytes());

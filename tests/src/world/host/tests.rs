@@ -71,7 +71,8 @@ fn asks(shared: &Shared, host: &SimHost, text: &str, args: &[&str]) -> Option<St
 /// The sandbox of the attempt `NAME`, and the arguments of a submission of it with this limit of jobs.
 fn stage(host: &SimHost, name: &'static str, payload: &str, limit: &'static str) -> [&'static str; 8] {
     let now = procession::WallTime(1);
-    let mut fs = host.fs();
+    let fs = host.fs();
+    let mut fs = fs.borrow_mut();
     fs.mkdir_all(&format!("{HOME}/{name}"), now).unwrap();
     fs.write(&format!("{HOME}/{name}/.job-1"), b"the frame", 0o755, now).unwrap();
     fs.write(&format!("{HOME}/{name}/.payload-1"), payload.as_bytes(), 0o755, now).unwrap();
@@ -103,7 +104,7 @@ fn a_job_is_submitted_once_and_leaves_evidence() {
     );
     assert_eq!(asks(&shared, &host, CLEAN, &args[..3]), Some("gone".into()));
     assert_eq!(host.ps(), []);
-    assert_eq!(host.fs().list(HOME).unwrap(), []);
+    assert_eq!(host.fs().borrow().list(HOME).unwrap(), []);
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn a_fence_that_was_first_lets_nothing_start() {
     assert_eq!(asks(&shared, &host, direct_scripts::SUBMIT, &args), Some("unsure".into()));
     run(&shared, &host);
     assert_eq!(host.ps(), []);
-    assert!(!host.fs().exists(&format!("{HOME}/{JOB}/.attempt-1/started")));
+    assert!(!host.fs().borrow().exists(&format!("{HOME}/{JOB}/.attempt-1/started")));
 }
 
 #[test]
@@ -153,8 +154,8 @@ fn a_reboot_ends_a_job_without_evidence() {
     host.reboot();
     run(&shared, &host);
     assert_eq!(asks(&shared, &host, direct_scripts::STATUS, &args[..3]), Some(format!("{JOB} absent")));
-    assert!(host.fs().exists(&format!("{HOME}/{JOB}/.attempt-1/started")));
-    assert!(!host.fs().exists(&format!("{HOME}/{JOB}/.attempt-1/exit")));
+    assert!(host.fs().borrow().exists(&format!("{HOME}/{JOB}/.attempt-1/started")));
+    assert!(!host.fs().borrow().exists(&format!("{HOME}/{JOB}/.attempt-1/exit")));
 }
 
 fn stdout(words: &[&str]) -> String {
@@ -226,7 +227,7 @@ fn a_tree_goes_there_and_back() {
     run(&shared, &host);
     let sent = put.borrow_mut().pop().unwrap().unwrap().unwrap();
     assert_eq!((sent.len(), sent.bytes()), (3, 5));
-    assert_eq!(host.fs().stat(&format!("{HOME}/job/run")).unwrap().mode, 0o755);
+    assert_eq!(host.fs().borrow().stat(&format!("{HOME}/job/run")).unwrap().mode, 0o755);
     let (get, ret) = got();
     let want = vec![Want::required("**/x".parse().unwrap())];
     host.transport().op(Op::Get(Get::new(RemotePath::literal("job"), want, "/back"), ret));
@@ -245,7 +246,7 @@ fn a_reply_that_is_lost_was_lost_after_the_effect() {
         let (got, ret) = got();
         host.transport().op(Op::Mkdir { path: RemotePath::literal("made"), parents: false, ret });
         run(&shared, &host);
-        assert!(host.fs().is_dir(&format!("{HOME}/made")));
+        assert!(host.fs().borrow().is_dir(&format!("{HOME}/made")));
         match got.borrow().as_slice() {
             [None] => ways[0] += 1,
             [Some(Err(TransportError::Unreachable { .. }))] => ways[1] += 1,
@@ -262,7 +263,7 @@ fn a_strike_hits_exactly_its_boundary() {
     let (got, ret) = got();
     host.transport().op(Op::Mkdir { path: RemotePath::literal("a"), parents: false, ret });
     run(&shared, &host);
-    assert!(!host.fs().exists(&format!("{HOME}/a")), "before the effect");
+    assert!(!host.fs().borrow().exists(&format!("{HOME}/a")), "before the effect");
     assert!(matches!(got.borrow().as_slice(), [Some(Err(TransportError::Unreachable { .. }))]));
 
     let (shared, host) = world(Faults::NONE, 0);
@@ -270,7 +271,7 @@ fn a_strike_hits_exactly_its_boundary() {
     let (got, ret) = self::got();
     host.transport().op(Op::Mkdir { path: RemotePath::literal("a"), parents: false, ret });
     run(&shared, &host);
-    assert!(host.fs().exists(&format!("{HOME}/a")), "after the effect");
+    assert!(host.fs().borrow().exists(&format!("{HOME}/a")), "after the effect");
     assert_eq!(*got.borrow(), [None]);
     assert!(shared.boundaries.all_struck());
 }
