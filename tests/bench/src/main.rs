@@ -3,7 +3,10 @@
 //! Every promise about speed and size is a row here: ours, the same work by others, and the limit. It never compares with a
 //! number from another day or another machine.
 
-#![expect(clippy::disallowed_methods, reason = "a measurement reads the clock, starts threads and waits for children")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a measurement reads the clock, starts threads and waits for children"
+)]
 
 mod callgrind;
 mod count_alloc;
@@ -22,6 +25,20 @@ fn main() {
         println!("{name} {:?}", callgrind::instructions(name, 5000));
     }
     let n = 1000;
-    println!("raw {}", count_alloc::live_bytes_during(|| { let mut w = peers::raw::World::new(); let p = w.paused(n); (p, w) }) / n as isize);
-    println!("local {}", count_alloc::live_bytes_during(|| { let w = peers::local_set::World::new(); let p = w.paused(n); (p, w) }) / n as isize);
+    println!(
+        "raw {}",
+        count_alloc::live_bytes_during(|| {
+            let mut w = peers::raw::World::new();
+            let p = w.paused(n);
+            (p, w)
+        }) / n as isize
+    );
+    println!(
+        "local {}",
+        count_alloc::live_bytes_during(|| {
+            let w = peers::local_set::World::new();
+            let p = w.paused(n);
+            (p, w)
+        }) / n as isize
+    );
 }

@@ -89,7 +89,8 @@ impl fmt::Display for Limit {
 }
 
 /// The table for people; `Display` of a row is one line of it.
-pub const HEAD: &str = "metric                        ours unit           kept  gate | peers (ours divided by each)";
+pub const HEAD: &str =
+    "metric                        ours unit           kept  gate | peers (ours divided by each)";
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -93,7 +93,8 @@ impl Process {
 
 impl World {
     pub fn new() -> World {
-        let runtime = Builder::new_current_thread().build().expect("a current-thread runtime needs no resource");
+        let runtime =
+            Builder::new_current_thread().build().expect("a current-thread runtime needs no resource");
         let local = LocalSet::new();
         let (store, mut questions) = mpsc::channel::<Question>(STORE_INBOX);
         local.spawn_local(async move {

@@ -35,7 +35,13 @@ pub struct Sum {
 }
 
 impl Sum {
-    pub fn init(_: CX![], key: u32, store: Actor<Store>, paused: bool, done: Option<Ret<i64>>) -> Option<Sum> {
+    pub fn init(
+        _: CX![],
+        key: u32,
+        store: Actor<Store>,
+        paused: bool,
+        done: Option<Ret<i64>>,
+    ) -> Option<Sum> {
         Some(Sum { a: 6, key, store, state: SumState::Fetching, paused, done })
     }
 

@@ -58,5 +58,4 @@ impl Rows {
     }
 }
 
-const UPDATE: &str =
-    "update process set seq = ?1, stage = 'running', version = 1, state = ?2, desired = 'run', changed = ?3 where id = ?4";
+const UPDATE: &str = "update process set seq = ?1, stage = 'running', version = 1, state = ?2, desired = 'run', changed = ?3 where id = ?4";
