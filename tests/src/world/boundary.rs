@@ -19,12 +19,23 @@ pub enum Strike {
     Unreachable,
     /// The host starts anew: all that runs on it is gone, its disk stays.
     Reboot,
+    /// The owner wants the process to be killed.
+    Kill,
+    /// The owner pauses the process, and lets it go on a while later.
+    Pause,
 }
 
 impl Strike {
     /// Every kind.
-    pub const ALL: [Strike; 5] =
-        [Strike::Crash, Strike::CrashAndHangUp, Strike::ReplyDropped, Strike::Unreachable, Strike::Reboot];
+    pub const ALL: [Strike; 7] = [
+        Strike::Crash,
+        Strike::CrashAndHangUp,
+        Strike::ReplyDropped,
+        Strike::Unreachable,
+        Strike::Reboot,
+        Strike::Kill,
+        Strike::Pause,
+    ];
 }
 
 /// The counter of the boundaries of a world; a clone is the same one.

@@ -178,6 +178,12 @@ impl Link {
         self.outage();
     }
 
+    /// Whether nothing is under way here and nothing runs; the weather does not count.
+    pub fn is_quiet(&self) -> bool {
+        let weather = |event: &Event| matches!(event, Event::OutageBegins | Event::OutageEnds | Event::Reboots);
+        self.requests.is_empty() && self.queue.values().all(weather) && self.machine.next_step().is_none()
+    }
+
     /// How many requests wait.
     pub fn waiting(&self) -> usize {
         self.requests.len()
@@ -393,7 +399,7 @@ impl Link {
         let strike = self.shared.boundaries.pass()?;
         self.machine.line(format_args!("{strike:?} at [{pid}]"));
         match strike {
-            Strike::Crash => Some(strike),
+            Strike::Crash | Strike::Kill | Strike::Pause => Some(strike),
             Strike::CrashAndHangUp => {
                 if let (Some(_command), Some(process)) = (request, self.machine.process(pid)) {
                     let group = process.group;

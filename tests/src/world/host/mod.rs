@@ -137,6 +137,11 @@ impl SimHost {
         self.link.borrow_mut().machine.skew_ms = skew_ms;
     }
 
+    /// Whether nothing is under way to it or from it, and nothing runs there.
+    pub fn is_quiet(&self) -> bool {
+        self.link.borrow().is_quiet()
+    }
+
     /// How many requests wait for their reply.
     pub fn waiting(&self) -> usize {
         self.link.borrow().waiting()
