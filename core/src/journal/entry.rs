@@ -254,7 +254,8 @@ pub enum Ask {
         version: u32,
         /// The state, in JSON.
         state: String,
-        /// The name under which the sender finds it again. A second one with the same key is not taken over again.
+        /// The name under which the sender finds it again. A second one with the same key is not taken over again, as
+        /// long as the journal has the first one, ended or not.
         key: String,
     },
 }

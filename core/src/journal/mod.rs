@@ -30,6 +30,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A durable record. See the [module](self) for who drives it.
+///
+/// ```
+/// use procession::journal::{Journal, MemoryStore, Note, Order};
+/// let store = MemoryStore::new();
+/// let mut journal = store.open();
+/// let loaded = journal.load()?;
+/// assert!(loaded.rows.is_empty());
+/// journal.send(Order::ReadLetters);
+/// assert!(matches!(journal.take(), Some(Note::Letters(letters)) if letters.is_empty()));
+/// # Ok::<(), procession::journal::JournalError>(())
+/// ```
 pub trait Journal {
     /// Takes the journal into possession and reads what is unfinished. Called once, before anything else; may block.
     fn load(&mut self) -> Result<Loaded, JournalError>;

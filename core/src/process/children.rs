@@ -1,9 +1,10 @@
 //! Parents and children: a child is a process of its own that its parent finds again under a key, also after a restart.
 
+use super::drive::{self, Poke};
 use super::life::Life;
-use super::{Fault, Handle, Outcome, OutcomeOf, Process, Spawn, drive::Poke};
+use super::{Fault, Handle, Outcome, OutcomeOf, Process, Spawn};
 use crate::runtime::{Kernel, RuntimeHandle, Slot};
-use stakker::{CX, Core, Ret};
+use stakker::{Actor, CX, Core, Ret};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -90,7 +91,8 @@ pub(super) fn adopt<P: Process, C: Process>(
             nursery.watch::<C>(cx, &child.key, &state, wrapped);
         }
         OnFailure::Restart { at_most, backoff } => {
-            Try { nursery, key: child.key, state, at_most, backoff, n: 0 }.go::<C>(cx, ret);
+            let (parent, epoch, key) = (cx.this().clone(), life.epoch, child.key);
+            Try { parent, epoch, key, state, at_most, backoff, n: 0 }.go::<C>(life, cx, ret);
         }
     }
 }
@@ -126,8 +128,10 @@ impl Nursery {
 }
 
 /// One try at a child that is started afresh when it fails.
-struct Try<S> {
-    nursery: Nursery,
+struct Try<P: Process, S> {
+    parent: Actor<P>,
+    /// The wait before the next try is held by the state of the parent: one that was left tries no more.
+    epoch: u32,
     key: String,
     state: S,
     at_most: u32,
@@ -135,31 +139,50 @@ struct Try<S> {
     n: u32,
 }
 
-impl<S: 'static> Try<S> {
-    fn go<C: Process<State = S>>(self, core: &mut Core, ret: Ret<OutcomeOf<C>>)
-    where
-        S: Clone,
-    {
-        // Each try has a key of its own, so that after a restart the parent walks over those that failed already.
-        let key = if self.n == 0 { self.key.clone() } else { format!("{}~{}", self.key, self.n) };
-        let (nursery, state) = (self.nursery.clone(), self.state.clone());
-        let deferrer = core.deferrer();
+impl<P: Process, S: Clone + 'static> Try<P, S> {
+    fn go<C: Process<State = S>>(self, life: &mut Life<P>, cx: CX![P], ret: Ret<OutcomeOf<C>>) {
+        let nursery = Nursery { kernel: life.kernel.clone(), parent: life.slot };
+        let (key, state) = (self.key_of(self.n), self.state.clone());
         let outcome = Ret::new(move |outcome: Option<OutcomeOf<C>>| match outcome {
-            Some(Outcome::Failed(_)) if self.n < self.at_most => {
-                let known = self.nursery.kernel.child_of(self.nursery.parent, &self.next_key()).is_some();
-                let wait = if known { Duration::ZERO } else { self.backoff.delay(self.n) };
-                let next = Try { n: self.n + 1, ..self };
-                deferrer.defer(move |s| {
-                    s.after(wait, move |s| next.go::<C>(s, ret));
-                });
-            }
+            Some(Outcome::Failed(_)) if self.n < self.at_most => self.again::<C>(ret),
             Some(last) => ret.ret(last),
             None => drop(ret),
         });
-        nursery.watch::<C>(core, &key, &state, outcome);
+        nursery.watch::<C>(cx, &key, &state, outcome);
     }
 
-    fn next_key(&self) -> String {
-        format!("{}~{}", self.key, self.n + 1)
+    /// Waits, unless the next try was made already before a restart, and goes on.
+    fn again<C: Process<State = S>>(self, ret: Ret<OutcomeOf<C>>) {
+        let parent = self.parent.clone();
+        in_parent(&parent, self.epoch, move |this, cx| {
+            let life = this.life();
+            let known = life.kernel.child_of(life.slot, &self.key_of(self.n + 1)).is_some();
+            let wait = if known { Duration::ZERO } else { self.backoff.delay(self.n) };
+            let (parent, epoch) = (self.parent.clone(), self.epoch);
+            let next = Try { n: self.n + 1, ..self };
+            let due = Ret::new(move |due: Option<()>| {
+                if due.is_some() {
+                    in_parent(&parent, epoch, move |this, cx| next.go::<C>(this.life(), cx, ret));
+                }
+            });
+            life.after(cx, wait, due);
+        });
     }
+
+    /// Each try has a key of its own, so that after a restart the parent walks over those that failed already.
+    fn key_of(&self, n: u32) -> String {
+        if n == 0 { self.key.clone() } else { format!("{}~{n}", self.key) }
+    }
+}
+
+/// Calls back into the parent, unless it has left the state that it was in.
+fn in_parent<P: Process>(parent: &Actor<P>, epoch: u32, call: impl FnOnce(&mut P, CX![P]) + 'static) {
+    let target = parent.clone();
+    parent.defer(move |s| {
+        target.apply(s, move |this, cx| {
+            if drive::is_current(this, epoch) {
+                call(this, cx);
+            }
+        });
+    });
 }

@@ -208,6 +208,7 @@ fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
 #[inline]
 fn leave<P: Process>(life: &mut Life<P>) {
     life.epoch = life.epoch.wrapping_add(1);
+    life.marks.driven = false;
     if let Some(more) = &mut life.more {
         more.held.clear();
     }
@@ -270,7 +271,7 @@ fn drive<P: Process>(this: &mut P, cx: CX![P]) {
         Stage::Killing => true,
         Stage::Created | Stage::Paused | Stage::Finished | Stage::Killed | Stage::Failed => return,
     };
-    if life.marks.queued {
+    if life.marks.queued || life.marks.driven {
         return;
     }
     if killing && life.kernel.has_live_children(life.slot) {
@@ -289,6 +290,7 @@ fn drive<P: Process>(this: &mut P, cx: CX![P]) {
     if waits_for_nudge {
         life.kernel.take_nudge(life.slot);
     }
+    life.marks.driven = true;
     let (state, epoch) = (life.state.clone(), life.epoch);
     let step = Step::new(cx.this().clone(), epoch);
     guarded(this, cx, epoch, |this, cx| {

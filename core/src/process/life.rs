@@ -30,6 +30,8 @@ pub(super) struct Marks {
     pub durable: bool,
     /// A transition is on its way to the journal; nothing else happens until it is there.
     pub committing: bool,
+    /// `advance` or `clean` was called for this state: once for each entry.
+    pub driven: bool,
     /// It waits in the backlog for the next turn.
     pub queued: bool,
     /// In step mode: it may not advance until it is nudged.

@@ -12,7 +12,7 @@ use crate::{JournalUid, ProcessId, WallTime};
 use slotmap::Key;
 use stakker_mio::mio::Waker;
 use std::cell::{Cell, Ref, RefCell, RefMut};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +23,9 @@ pub(crate) struct Kernel {
     by_id: RefCell<BTreeMap<ProcessId, Slot>>,
     /// The children of a parent by key; those without a parent have the null slot.
     kin: RefCell<BTreeMap<(Slot, String), Slot>>,
+    /// Keys in the journal that a new process must not use, though `kin` may not have them any more: those of all
+    /// top-level processes, and those of children that are parked.
+    taken_keys: RefCell<BTreeSet<(Option<ProcessId>, String)>>,
     child_faults: RefCell<BTreeMap<Slot, (String, String)>>,
     kinds: RefCell<BTreeMap<String, Rc<dyn Kind>>>,
     /// Who is to be told what, when there is room in a turn. First come, first served.
@@ -50,6 +53,7 @@ impl Kernel {
             rows: RefCell::default(),
             by_id: RefCell::default(),
             kin: RefCell::default(),
+            taken_keys: RefCell::default(),
             child_faults: RefCell::default(),
             kinds: RefCell::default(),
             agenda: RefCell::default(),
@@ -299,6 +303,16 @@ impl Kernel {
         if parent.is_some() {
             self.count_handle(child, 1);
         }
+    }
+
+    /// Remembers that the journal has a process with this key.
+    pub(super) fn take_key(&self, parent: Option<ProcessId>, key: String) {
+        self.taken_keys.borrow_mut().insert((parent, key));
+    }
+
+    /// Whether the journal would refuse a process with this key, though none may live under it.
+    pub(super) fn is_key_taken(&self, parent: Option<ProcessId>, key: &str) -> bool {
+        self.taken_keys.borrow().contains(&(parent, key.to_owned()))
     }
 
     fn children(&self, parent: Slot) -> Vec<Slot> {

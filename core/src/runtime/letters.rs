@@ -51,18 +51,19 @@ fn adopt(kernel: &Rc<Kernel>, core: &mut Core, kind: &str, version: u32, state: 
         );
         return false;
     }
-    if kernel.child_of(super::Slot::default(), &key).is_some() {
+    if kernel.child_of(super::Slot::default(), &key).is_some() || kernel.is_key_taken(None, &key) {
         return true;
     }
     let row = adopted(kernel, kind, version, state, key.clone());
     let slot = kernel.take_slot(Some(row.id));
-    kernel.enter_child(None, key, slot);
+    kernel.enter_child(None, key.clone(), slot);
     if let Err(e) = known.restore(Place { kernel, core, slot }, &row, None) {
         log::error!("a process that was handed over could not be made: {e}");
         kernel.forget(slot);
         return false;
     }
     debug_assert_eq!(row.desired, Desired::Run);
+    kernel.take_key(None, key);
     kernel.note(Entry::Born(Box::new(row)));
     kernel.poke(slot, Poke::Drive);
     true

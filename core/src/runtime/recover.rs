@@ -46,6 +46,7 @@ impl Runtime {
     pub fn recover(&mut self) -> Result<Recovered, RuntimeError> {
         let Some(loaded) = self.loaded.take() else { return Ok(Recovered::default()) };
         let mut recovered = Recovered::default();
+        loaded.keys.into_iter().for_each(|known| self.kernel.take_key(known.parent, known.key));
         for row in loaded.rows {
             match row.map_err(Parked::from).and_then(|row| self.restore(&row).map(|()| row)) {
                 Ok(row) if row.stage.is_end() => {}
@@ -64,6 +65,14 @@ impl Runtime {
     }
 
     fn restore(&mut self, row: &ProcessRow) -> Result<(), Parked> {
+        let restored = self.restore_now(row);
+        if let Some(key) = row.key.as_ref().filter(|_| row.parent.is_none() || restored.is_err()) {
+            self.kernel.take_key(row.parent, key.clone());
+        }
+        restored
+    }
+
+    fn restore_now(&mut self, row: &ProcessRow) -> Result<(), Parked> {
         let (id, kind_name) = (row.id, row.kind.clone().into_owned());
         let Some(kind) = self.kernel.kinds().get(&*row.kind).cloned() else {
             return Err(Parked::UnknownKind { id, kind: kind_name });

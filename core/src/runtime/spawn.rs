@@ -21,7 +21,7 @@ pub enum SpawnError {
     /// No closure is registered for this kind.
     #[error("no kind {0} is registered with this runtime: call Runtime::register before spawning")]
     UnknownKind(String),
-    /// A live process has this key already.
+    /// A live process has this key already; or one in the journal, where also those that ended keep theirs.
     #[error("a process with the key {0} exists already")]
     KeyTaken(String),
     /// The state cannot be written as JSON.
@@ -125,6 +125,10 @@ impl RuntimeHandle {
         }
         // A child of a process that is not in the journal could never be found again, so it is not in it either.
         let durable = kernel.is_durable() && parent.is_none_or(|p| kernel.id_of(p).is_some());
+        let parent_id = parent.and_then(|p| kernel.id_of(p));
+        if let Some(key) = spawn.key.as_ref().filter(|key| durable && kernel.is_key_taken(parent_id, key)) {
+            return Err(SpawnError::KeyTaken(key.clone()));
+        }
         let id = durable.then(|| kernel.new_id());
         if let Some(id) = id {
             let json = serde_json::to_string(&state).map_err(|e| SpawnError::State(e.to_string()))?;
@@ -133,6 +137,9 @@ impl RuntimeHandle {
         let slot = kernel.take_slot(id);
         let handle = Handle::new(kernel, slot);
         if let Some(key) = spawn.key {
+            if durable && parent.is_none() {
+                kernel.take_key(None, key.clone());
+            }
             kernel.enter_child(parent, key, slot);
         }
         let birth = unlaunched(state, durable, spawn.drive == DriveMode::Step, parent);

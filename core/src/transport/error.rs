@@ -73,3 +73,30 @@ pub enum TransportError {
         why: String,
     },
 }
+
+impl TransportError {
+    /// The reason as one word for programs: `not-found`, `no-space`.
+    ///
+    /// ```
+    /// use procession::transport::TransportError;
+    /// assert_eq!(TransportError::NotFound("x".into()).word(), "not-found");
+    /// ```
+    pub const fn word(&self) -> &'static str {
+        match self {
+            TransportError::Unreachable { .. } => "unreachable",
+            TransportError::AuthFailed { .. } => "auth-failed",
+            TransportError::HostKeyChanged { .. } => "host-key-changed",
+            TransportError::NotFound(_) => "not-found",
+            TransportError::Exists(_) => "exists",
+            TransportError::Permission(_) => "permission",
+            TransportError::NoSpace(_) => "no-space",
+            TransportError::TimedOut(_) => "timed-out",
+            TransportError::Cancelled => "cancelled",
+            TransportError::TooLarge { .. } => "too-large",
+            TransportError::Corrupt(_) => "corrupt",
+            TransportError::Refused(_) => "refused",
+            TransportError::Protocol(_) => "protocol",
+            TransportError::Io { .. } => "io",
+        }
+    }
+}

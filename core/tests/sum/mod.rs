@@ -85,6 +85,20 @@ impl Sum {
     }
 }
 
+pub fn sum_of(life: Life<Sum>, store: Actor<Store>) -> Sum {
+    Sum { life, store }
+}
+
+/// Whether the descriptor of a runtime becomes readable within `wait`, as a foreign loop sees it.
+pub fn is_readable(runtime: &Runtime, wait: std::time::Duration) -> bool {
+    use stakker_mio::mio::{Events, Interest, Poll, Token, unix::SourceFd};
+    let (mut host, mut events) = (Poll::new().expect("a poll"), Events::with_capacity(4));
+    let fd = runtime.fd().expect("real time");
+    host.registry().register(&mut SourceFd(&fd), Token(0), Interest::READABLE).expect("registered");
+    host.poll(&mut events, Some(wait)).expect("polled");
+    !events.is_empty()
+}
+
 /// A runtime, the store in it, and a clock that only the test moves.
 pub struct World {
     pub runtime: Runtime,
@@ -116,7 +130,12 @@ impl World {
 
     /// Turns until nothing is left to do at this moment.
     pub fn settle(&mut self) {
-        for _ in 0..100_000 {
+        self.settle_for(100_000);
+    }
+
+    /// The same, for stories of many turns.
+    pub fn settle_for(&mut self, turns: u32) {
+        for _ in 0..turns {
             if !self.runtime.turn(self.now).expect("a turn").more {
                 return;
             }

@@ -1,7 +1,7 @@
 //! Procession beside its peers, measured in one run.
 //!
-//! Every promise about speed and size is a row here: ours, the same work by others, and the limit. It never compares with a
-//! number from another day or another machine.
+//! Every promise about speed and size is a row here: ours, the same work by others, and the limit. Nothing is compared with
+//! a number from another day or another machine, and all that is timed is timed in turn.
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,35 +10,93 @@
 
 mod callgrind;
 mod count_alloc;
+mod metrics;
+mod ours;
 mod peers;
 mod race;
 mod report;
 mod scenarios;
 
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    if args.get(1).is_some_and(|a| a == "scenario") {
-        assert!(scenarios::run(&args[2], args[3].parse().expect("a number")));
-        return;
+use clap::{Parser, Subcommand};
+use metrics::{METRICS, Plan};
+use std::process::{Command, ExitCode, Stdio};
+
+/// Measures Procession beside its peers: raw stakker, a tokio LocalSet prototype, plain rusqlite loops, bare posix_spawn.
+///
+/// Times are the best of the rounds for what only computes and the median for what waits; the lanes run in turn. Instructions
+/// are counted by callgrind, if valgrind is installed. Exits with 1 if a promise is not kept.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Args {
+    /// Print one JSON object a line: {"metric","unit","ours","peers":{…},"ratio":{…},"gate","ok"}.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Rounds of every race, after one to warm up.
+    #[arg(long, global = true, default_value_t = 9)]
+    rounds: usize,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// The promises of the core.
+    Core {
+        /// Only these metrics.
+        metrics: Vec<String>,
+    },
+    /// Do one thing N times, for callgrind or perf to look at.
+    Scenario {
+        /// Which; a name that does not exist lists those that do.
+        name: String,
+        /// How often.
+        n: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match &args.what {
+        What::Core { metrics } => core(&args, metrics),
+        What::Scenario { name, n } if scenarios::run(name, *n) => ExitCode::SUCCESS,
+        What::Scenario { name, .. } => {
+            eprintln!("there is no scenario {name}; there are:");
+            scenarios::SCENARIOS.iter().for_each(|(known, _)| eprintln!("    {known}"));
+            ExitCode::from(2)
+        }
     }
-    for (name, _) in scenarios::SCENARIOS {
-        println!("{name} {:?}", callgrind::instructions(name, 5000));
+}
+
+fn core(args: &Args, wanted: &[String]) -> ExitCode {
+    if let Some(unknown) = wanted.iter().find(|w| METRICS.iter().all(|(name, _)| name != w)) {
+        eprintln!("there is no metric {unknown}; there are:");
+        METRICS.iter().for_each(|(name, _)| eprintln!("    {name}"));
+        return ExitCode::from(2);
     }
-    let n = 1000;
-    println!(
-        "raw {}",
-        count_alloc::live_bytes_during(|| {
-            let mut w = peers::raw::World::new();
-            let p = w.paused(n);
-            (p, w)
-        }) / n as isize
-    );
-    println!(
-        "local {}",
-        count_alloc::live_bytes_during(|| {
-            let w = peers::local_set::World::new();
-            let p = w.paused(n);
-            (p, w)
-        }) / n as isize
-    );
+    let plan = Plan { rounds: args.rounds.max(1), counts: has_valgrind() };
+    if !args.json {
+        println!("{}", report::HEAD);
+    }
+    let mut kept = true;
+    for (_, measure) in
+        METRICS.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name))
+    {
+        let row = measure(&plan);
+        kept &= row.ok != Some(false);
+        match args.json {
+            true => println!("{}", serde_json::to_string(&row).expect("a row is made of names and numbers")),
+            false => println!("{row}"),
+        }
+    }
+    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn has_valgrind() -> bool {
+    let asked =
+        Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let there = asked.is_ok_and(|status| status.success());
+    if !there {
+        eprintln!("valgrind is not installed: instructions are not counted");
+    }
+    there
 }

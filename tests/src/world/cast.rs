@@ -25,7 +25,8 @@ pub fn any_job(number: usize, host: &str, dice: &mut Dice) -> Plan {
         _ordinary => 3 + dice.below(30),
     };
     let fails = dice.chance(PerMille(150));
-    let mut command = vec!["sim-job".to_owned(), seconds.to_string(), if fails { "3" } else { "0" }.to_owned()];
+    let mut command =
+        vec!["sim-job".to_owned(), seconds.to_string(), if fails { "3" } else { "0" }.to_owned()];
     if dice.chance(PerMille(100)) {
         command.push("stubborn".to_owned());
     }
@@ -59,5 +60,7 @@ fn plan(number: usize, host: &str, mut spec: serde_json::Value) -> Plan {
 /// Lays out the inputs.
 pub fn lay_inputs(local: &mut Fs, now: WallTime) {
     local.mkdir_all(BASE, now).expect("an empty disk has room");
-    local.write(&format!("{BASE}/input.txt"), b"what every job reads\n", 0o644, now).expect("an empty disk has room");
+    local
+        .write(&format!("{BASE}/input.txt"), b"what every job reads\n", 0o644, now)
+        .expect("an empty disk has room");
 }

@@ -190,8 +190,9 @@ impl World {
         let here = SimHost::with_disk("here", &shared, local.clone(), Faults::NONE, dice.fork());
         lay_inputs(&mut local.borrow_mut(), shared.clock.wall());
         let name = |n: usize| format!("host-{n}");
-        let hosts =
-            (0..setup.hosts).map(|n| SimHost::new(&name(n), &shared, setup.faults.clone(), dice.fork())).collect();
+        let hosts = (0..setup.hosts)
+            .map(|n| SimHost::new(&name(n), &shared, setup.faults.clone(), dice.fork()))
+            .collect();
         let mut world = World {
             shared,
             store,
@@ -380,7 +381,11 @@ impl World {
         let key = Some(format!("job {job}"));
         let row = self.store.rows().into_iter().find(|row| row.key == key);
         if let Some(process) = row.map(|row| row.id) {
-            self.shared.trace.line(self.shared.clock.now(), "owner", format_args!("{process} {}", desired.word()));
+            self.shared.trace.line(
+                self.shared.clock.now(),
+                "owner",
+                format_args!("{process} {}", desired.word()),
+            );
             self.store.post(Ask::Desire { process, desired });
         }
     }

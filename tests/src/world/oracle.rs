@@ -117,11 +117,15 @@ impl Oracle {
             for (pid, _, args) in host.ps() {
                 let of_job = args.split(' ').filter_map(JobName::parse).any(|name| name.process == id);
                 if of_job && (args.starts_with("sh .job-") || args.starts_with("sh .payload-")) {
-                    self.object(format!("process {id} was killed, but [{pid}] {args} runs on {}", host.name()));
+                    self.object(format!(
+                        "process {id} was killed, but [{pid}] {args} runs on {}",
+                        host.name()
+                    ));
                 }
             }
             let files = host.fs().borrow().walk("").unwrap_or_default();
-            let left = files.into_iter().find(|(path, _)| job_of(path).is_some_and(|name| name.process == id));
+            let left =
+                files.into_iter().find(|(path, _)| job_of(path).is_some_and(|name| name.process == id));
             if let Some((path, _)) = left {
                 self.object(format!("process {id} was killed, but /{path} is on {}", host.name()));
             }
@@ -224,7 +228,9 @@ impl Seen {
     /// Finished needs evidence, and what never ran has not started.
     fn check_outcome(&mut self, id: ProcessId, outcome: &Outcome) {
         let of = |names: &mut dyn Iterator<Item = &String>| {
-            names.filter_map(|name| JobName::parse(name)).any(|n| n.process == id && n.attempt == outcome.attempt)
+            names
+                .filter_map(|name| JobName::parse(name))
+                .any(|n| n.process == id && n.attempt == outcome.attempt)
         };
         let (started, proven) = (of(&mut self.started.iter()), of(&mut self.exits.keys()));
         let attempt = outcome.attempt;
@@ -236,7 +242,9 @@ impl Seen {
                 }
             },
             Verdict::Unrun(Unrun::Unstaged(_) | Unrun::Refused(_) | Unrun::Lost(_)) if started => {
-                self.object(format!("process {id} says that attempt {attempt} never ran, but it has started"));
+                self.object(format!(
+                    "process {id} says that attempt {attempt} never ran, but it has started"
+                ));
             }
             Verdict::Unrun(_) => {}
         }
@@ -253,13 +261,16 @@ fn line(entry: &Entry) -> String {
     match entry {
         Entry::Born(row) => format!("{} is born", row.id),
         Entry::Step { id, stage, desired, state, .. } => {
-            let at = state.as_ref().and_then(|(_, json)| json.rsplit_once("\"at\":")).map_or("", |(_, at)| at);
+            let at =
+                state.as_ref().and_then(|(_, json)| json.rsplit_once("\"at\":")).map_or("", |(_, at)| at);
             format!("{id} {} wants {} {at}", stage.word(), desired.word())
         }
         Entry::End { id, stage, outcome, .. } => {
             format!("{id} {} {}", stage.word(), outcome.as_deref().unwrap_or(""))
         }
-        Entry::EffectMade { process, effect, .. } => format!("{process} owes {} {}", effect.kind, effect.name),
+        Entry::EffectMade { process, effect, .. } => {
+            format!("{process} owes {} {}", effect.kind, effect.name)
+        }
         Entry::EffectEnded { process, effect, end, .. } => {
             format!("{process} settles {} {}: {}", effect.kind, effect.name, end.word())
         }

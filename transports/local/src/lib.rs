@@ -5,17 +5,18 @@
 //! happens on one helper thread. The crate installs no signal handler, reaps no child that is not its own, and is not
 //! disturbed by SIGPIPE: it writes to no pipe.
 //!
-//! What it does not do: no shell is put between, and nothing outlives the program but
-//! what a command leaves behind on purpose. A durable command is a process of its own kind.
+//! A command of a transport is killed with it. One that is to survive this program is a [`LocalProcess`].
 #![forbid(unsafe_code)]
 
 mod dial;
 mod exec;
 mod files;
 mod leader;
+mod process;
 mod reason;
 mod transport;
 mod watched;
 mod worker;
 
+pub use process::{Command, Commands, End, Limit, Limits, LocalProcess, LocalState, Machine, OsProcess, Ran};
 pub use transport::{Config, Local, StartError};

@@ -176,6 +176,14 @@ fn guarded(work: Work, beat: &mut Beat<'_>) -> Reply {
 /// Called between two chunks, with the progress now and then. An error says that the work must end.
 pub(crate) type Beat<'a> = dyn FnMut(Option<Progress>) -> Result<(), TransportError> + 'a;
 
+/// Reaps children that have been sent SIGKILL, on a thread of its own that ends with it: for those that nobody watches.
+pub(crate) fn bury_elsewhere(children: Vec<Child>) {
+    let buried = std::thread::Builder::new().name("procession-reap".to_owned()).spawn(move || bury(children));
+    if let Err(e) = buried {
+        log::warn!("a killed child stays a zombie until this program ends: {e}");
+    }
+}
+
 /// Reaps children that have been sent SIGKILL, so the wait is short.
 #[expect(clippy::disallowed_methods, reason = "this is the helper thread, and the children are being killed")]
 fn bury(orphans: Vec<Child>) {

@@ -3,27 +3,6 @@
 //! [`MemoryStore`] is the disk: it outlives the runtimes. [`Memory`] is one opening of it, and implements
 //! [`Journal`]. There is no helper thread: a write is applied when it is sent, and its note waits for the next
 //! [`take`](Journal::take), or until [`MemoryStore::release`] if notes are delayed.
-//!
-//! Each write has two boundaries at which the power can go: before it is applied (the write is lost), and after it but
-//! before its note (durable, and nobody was told). They are counted over the life of the store, so a test runs a story
-//! once, asks for [`boundaries`](MemoryStore::boundaries), and then runs it again with a crash at each of them:
-//!
-//! ```
-//! use procession::journal::{Crash, MemoryStore};
-//!
-//! /// Runs the story until it has ended or has crashed; gives the number of boundaries that it passed.
-//! fn story(store: &MemoryStore) -> u64 {
-//!     let _memory = store.open(); // a runtime drives it
-//!     store.boundaries()
-//! }
-//! let quiet = story(&MemoryStore::new());
-//! for boundary in 0..quiet {
-//!     let store = MemoryStore::new();
-//!     store.crash_at(Crash::at(boundary));
-//!     story(&store); // crashes
-//!     story(&store); // carries on
-//! }
-//! ```
 
 mod records;
 #[cfg(test)]
@@ -41,6 +20,33 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// A moment at which the power goes. Writes are counted from 0 over the life of the store, over all its openings.
+///
+/// Each write has two such boundaries, so a test runs a story once, asks for the
+/// [number of boundaries](MemoryStore::boundaries), and runs the story again with a crash at each of them:
+///
+/// ```
+/// use procession::journal::{Crash, Entry, Journal, MemoryStore, Order};
+///
+/// /// A runtime's work: three writes, or fewer if the power goes.
+/// fn story(store: &MemoryStore) {
+///     let mut memory = store.open();
+///     memory.load().expect("the opening before has crashed, or is gone");
+///     for ticket in 1..=3 {
+///         memory.send(Order::Write { ticket, entries: vec![Entry::LetterTaken { number: 1 }] });
+///     }
+/// }
+/// let quiet = MemoryStore::new();
+/// story(&quiet);
+/// assert_eq!(quiet.boundaries(), 6);
+/// for boundary in 0..quiet.boundaries() {
+///     let store = MemoryStore::new();
+///     store.crash_at(Crash::at(boundary));
+///     story(&store);
+///     assert!(store.boundaries() > boundary, "it was reached");
+///     story(&store); // and what comes after the crash
+///     assert!(!store.crashed());
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Crash {
     /// Before this write is applied: it is lost.
@@ -201,6 +207,17 @@ impl MemoryStore {
     }
 
     /// From now on each write fails, for this reason, until [`mend`](Self::mend).
+    ///
+    /// ```
+    /// use procession::journal::{Journal, JournalError, MemoryStore, Note, Order};
+    /// let store = MemoryStore::new();
+    /// let mut memory = store.open();
+    /// memory.load()?;
+    /// store.fail_writes(JournalError::Io { path: "journal".into(), why: "no space is left".into() });
+    /// memory.send(Order::Write { ticket: 1, entries: Vec::new() });
+    /// assert!(matches!(memory.take(), Some(Note::Failed { ticket: 1, .. })));
+    /// # Ok::<(), JournalError>(())
+    /// ```
     pub fn fail_writes(&self, why: JournalError) {
         self.0.borrow_mut().failing = Some(why);
     }
@@ -212,6 +229,19 @@ impl MemoryStore {
 
     /// Whether answers are held back until [`release`](Self::release), so that time can pass between a write and its
     /// note. Bells are not answers, and ring at once. `false` gives out nothing that was held back before.
+    ///
+    /// ```
+    /// use procession::journal::{Journal, MemoryStore, Note, Order};
+    /// let store = MemoryStore::new();
+    /// let mut memory = store.open();
+    /// memory.load()?;
+    /// store.delay_notes(true);
+    /// memory.send(Order::Write { ticket: 1, entries: Vec::new() });
+    /// assert!(memory.take().is_none() && store.delayed());
+    /// store.release();
+    /// assert!(matches!(memory.take(), Some(Note::Durable { ticket: 1 })));
+    /// # Ok::<(), procession::journal::JournalError>(())
+    /// ```
     pub fn delay_notes(&self, delay: bool) {
         self.0.borrow_mut().delays_notes = delay;
     }
@@ -263,7 +293,17 @@ impl Default for MemoryStore {
     }
 }
 
-/// One opening of a [`MemoryStore`]: the journal of one runtime.
+/// One opening of a [`MemoryStore`]: the journal of one runtime. Dropping it makes room for the next one.
+///
+/// ```
+/// use procession::Runtime;
+/// use procession::journal::MemoryStore;
+/// let store = MemoryStore::new();
+/// let runtime = Runtime::builder().journal(store.open()).build()?;
+/// drop(runtime);
+/// assert!(store.rows().is_empty());
+/// # Ok::<(), procession::RuntimeError>(())
+/// ```
 pub struct Memory {
     store: MemoryStore,
     number: u64,

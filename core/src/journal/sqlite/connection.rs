@@ -15,6 +15,10 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection, JournalError> {
     let trouble = |why| Trouble::new(path).because(why);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let file = distrustful(Connection::open_with_flags(path, flags), path)?;
+    // SQLite opens a file that it may not write without a word.
+    if file.is_readonly("main").map_err(trouble)? {
+        return Err(Trouble::new(path).io("it may be read, but not written"));
+    }
     let mode = file.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0));
     match mode.map_err(trouble)?.as_str() {
         "wal" => {}

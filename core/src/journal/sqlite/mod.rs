@@ -2,8 +2,7 @@
 //!
 //! [`Sqlite`] is the journal of the runtime that holds the file; one helper thread writes for it, with group commit.
 //! [`Reader`] looks at the file, and [`Postbox`] leaves letters in it; both work from any program, whether a runtime
-//! holds the file or not. Beside `FILE` lie `FILE.lock` (who holds it), `FILE.sock` (the bell), and while it is in use
-//! `FILE-wal` and `FILE-shm` (SQLite's). The file system must be a local one: SQLite's log does not work over NFS.
+//! holds the file or not.
 //!
 //! Handing over a process exactly once: an [`Ask::Adopt`](super::Ask::Adopt) carries a key. The runtime knows every key
 //! that is taken, from the rows and from [`Loaded::keys`], and answers a known one with `LetterTaken` alone; for a new
@@ -40,8 +39,12 @@ use writer::Writer;
 
 type Waker = Arc<dyn Fn() + Send + Sync>;
 
-/// The durable journal of one runtime. Dropping it writes what was sent, and gives the file back; that blocks for a
-/// commit.
+/// The durable journal of one runtime, in one SQLite file whose states and outcomes are readable JSON. Dropping it
+/// writes what was sent, and gives the file back; that blocks for a commit.
+///
+/// Beside `FILE` lie `FILE.lock` (who holds it), `FILE.sock` (the bell), and while it is in use `FILE-wal` and
+/// `FILE-shm` (SQLite's). The file system must be a local one:
+/// [SQLite's log does not work over a network](https://sqlite.org/wal.html).
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;

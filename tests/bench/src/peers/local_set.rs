@@ -129,14 +129,16 @@ impl World {
         self.runtime.block_on(self.local.run_until(async { handle.events.recv().await }));
     }
 
-    /// `n` processes one after the other, from birth to the answer.
-    pub fn spawn_to_complete(&self, n: u64) -> i64 {
+    /// `n` processes, `batch` at a time, from birth to the answer.
+    pub fn spawn_to_complete(&self, n: u64, batch: u64) -> i64 {
         self.runtime.block_on(self.local.run_until(async {
             let mut sum = 0;
-            for _ in 0..n {
-                let mut handle = self.spawn(State::Fetching, false, 0);
-                if let Some(Event::Finished(x)) = handle.events.recv().await {
-                    sum += x;
+            for _ in 0..n / batch {
+                let mut alive: Vec<_> = (0..batch).map(|_| self.spawn(State::Fetching, false, 0)).collect();
+                for handle in &mut alive {
+                    if let Some(Event::Finished(x)) = handle.events.recv().await {
+                        sum += x;
+                    }
                 }
             }
             sum

@@ -139,26 +139,46 @@ impl World {
         s.run(self.now, false);
     }
 
-    /// `n` machines one after the other, from birth to the answer.
-    pub fn spawn_to_complete(&mut self, n: u64) -> i64 {
+    /// The same, with a watcher that is told at every step.
+    pub fn watched_steps(&mut self, n: u64) {
+        let told = Rc::new(Cell::new(0u64));
+        let s = &mut self.stakker;
+        let watcher = Fwd::new(move |_: u64| told.set(told.get() + 1));
+        let ticker = actor!(s, Ticker::init(n, Some(watcher)), ret_nop!());
+        call!([ticker], advance());
+        s.run(self.now, false);
+    }
+
+    /// `n` machines, `batch` at a time, from birth to the answer.
+    pub fn spawn_to_complete(&mut self, n: u64, batch: u64) -> i64 {
         let sum = Rc::new(Cell::new(0));
-        for _ in 0..n {
-            let s = &mut self.stakker;
-            let into = sum.clone();
-            let done = Ret::new(move |x: Option<i64>| into.set(into.get() + x.unwrap_or_default()));
-            let sum = actor!(s, Sum::init(1, self.store.clone(), false, Some(done)), ret_nop!());
-            call!([sum], advance());
-            s.run(self.now, false);
+        let mut alive = Vec::new();
+        for _ in 0..n / batch {
+            for _ in 0..batch {
+                let s = &mut self.stakker;
+                let into = sum.clone();
+                let done = Ret::new(move |x: Option<i64>| into.set(into.get() + x.unwrap_or_default()));
+                let sum = actor!(s, Sum::init(1, self.store.clone(), false, Some(done)), ret_nop!());
+                call!([sum], advance());
+                alive.push(sum);
+            }
+            self.run();
+            alive.clear();
         }
         sum.get()
     }
 
     /// `n` machines that hold still in their first state.
     pub fn paused(&mut self, n: u64) -> Vec<ActorOwn<Sum>> {
-        let s = &mut self.stakker;
-        let all: Vec<_> =
-            (0..n).map(|_| actor!(s, Sum::init(1, self.store.clone(), true, None), ret_nop!())).collect();
-        s.run(self.now, false);
+        let mut all = Vec::with_capacity(n as usize);
+        for at in 0..n {
+            let s = &mut self.stakker;
+            all.push(actor!(s, Sum::init(1, self.store.clone(), true, None), ret_nop!()));
+            if at % 256 == 255 {
+                self.run();
+            }
+        }
+        self.run();
         all
     }
 

@@ -1,71 +1,62 @@
-//! From one thread to another and back, without us: a vector behind a mutex, and the waker of an epoll.
+//! From one thread to another and back, without us: a vector behind a mutex and the waker of an epoll.
+//! And a turn of a stakker in which nothing happens.
 
+use crate::race::Lap;
+use stakker::Stakker;
+use stakker_mio::MioPoll;
 use stakker_mio::mio::{Events, Poll, Token, Waker};
-use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-/// A thread that waits in an epoll and sends back what it is sent.
-pub struct Echo {
-    queue: Arc<Mutex<Vec<u64>>>,
-    waker: Arc<Waker>,
-    answers: Receiver<u64>,
-    thread: Option<JoinHandle<()>>,
-}
+/// What ends a server.
+const STOP: u64 = u64::MAX;
 
-impl Echo {
-    pub fn start() -> io::Result<Echo> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), Token(0))?);
-        let queue = Arc::new(Mutex::new(Vec::new()));
-        let (answer, answers) = channel();
-        let theirs = queue.clone();
-        let thread = std::thread::spawn(move || serve(poll, &theirs, &answer));
-        Ok(Echo { queue, waker, answers, thread: Some(thread) })
-    }
-
-    /// `n` questions, each after the answer to the one before.
-    pub fn round_trips(&self, n: u64) -> io::Result<()> {
-        for at in 1..=n {
-            self.send(at)?;
-            let answer = self.answers.recv().map_err(io::Error::other)?;
-            assert_eq!(answer, at, "an echo");
-        }
-        Ok(())
-    }
-
-    fn send(&self, what: u64) -> io::Result<()> {
+/// `n` questions from another thread, each after the answer to the one before. This thread waits in an epoll.
+pub fn bare(n: u64) -> Lap {
+    let mut poll = Poll::new().expect("an epoll");
+    let waker = Arc::new(Waker::new(poll.registry(), Token(0)).expect("an eventfd"));
+    let queue = Arc::new(Mutex::new(Vec::new()));
+    let (theirs, their_waker) = (queue.clone(), waker.clone());
+    let (answer, answers) = channel();
+    let asker = std::thread::spawn(move || {
         // The lock is gone before the other thread is woken: else it would wake up only to wait.
-        self.queue.lock().expect("nobody panics while they hold it").push(what);
-        self.waker.wake()
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        let sent = self.send(STOP);
-        if let (Ok(()), Some(thread)) = (sent, self.thread.take()) {
-            let _ = thread.join();
-        }
-    }
-}
-
-/// The thread ends when it is sent this.
-const STOP: u64 = 0;
-
-fn serve(mut poll: Poll, queue: &Mutex<Vec<u64>>, answer: &Sender<u64>) {
+        let send = |what: u64| {
+            theirs.lock().expect("nobody panics while they hold it").push(what);
+            their_waker.wake().expect("an eventfd takes a wake");
+        };
+        let lap = Lap::of(n, || {
+            for at in 0..n {
+                send(at);
+                assert_eq!(answers.recv(), Ok(at), "an echo");
+            }
+        });
+        send(STOP);
+        lap
+    });
+    // `waker` stays here: with the last one the event that it made would go too.
     let mut events = Events::with_capacity(8);
     let mut taken = Vec::new();
     loop {
-        if poll.poll(&mut events, None).is_err() {
-            continue;
-        }
+        poll.poll(&mut events, None).expect("an epoll");
         std::mem::swap(&mut taken, &mut *queue.lock().expect("nobody panics while they hold it"));
-        for what in taken.drain(..) {
-            if what == STOP || answer.send(what).is_err() {
-                return;
-            }
+        if !taken.drain(..).all(|what| what != STOP && answer.send(what).is_ok()) {
+            return asker.join().expect("the asker does not panic");
         }
     }
+}
+
+/// `n` times: ask the epoll without waiting, and run a stakker that has nothing to do.
+pub fn idle_turns(n: u64) -> Lap {
+    let mut now = Instant::now();
+    let mut stakker = Stakker::new(now);
+    let poll = Poll::new().expect("an epoll");
+    let poll = MioPoll::new(&mut stakker, poll, Events::with_capacity(256), 10).expect("a waker");
+    Lap::of(n, || {
+        for _ in 0..n {
+            now += Duration::from_micros(1);
+            poll.poll(Duration::ZERO).expect("an epoll");
+            stakker.run(now, false);
+        }
+    })
 }

@@ -180,7 +180,8 @@ impl Link {
 
     /// Whether nothing is under way here and nothing runs; the weather does not count.
     pub fn is_quiet(&self) -> bool {
-        let weather = |event: &Event| matches!(event, Event::OutageBegins | Event::OutageEnds | Event::Reboots);
+        let weather =
+            |event: &Event| matches!(event, Event::OutageBegins | Event::OutageEnds | Event::Reboots);
         self.requests.is_empty() && self.queue.values().all(weather) && self.machine.next_step().is_none()
     }
 

@@ -1,0 +1,40 @@
+//! What a turn costs, and a way from another thread into one.
+
+use super::Plan;
+use crate::ours::{cross, memory};
+use crate::peers::wake;
+use crate::race::{Lane, Lap, race};
+use crate::report::{Limit, Row};
+
+const TURNS: u64 = 100_000;
+const TRIPS: u64 = 5_000;
+
+/// A turn of a runtime that has nothing to do.
+pub fn idle_turn(plan: &Plan) -> Row {
+    let paces = race(
+        plan.rounds,
+        &mut [
+            Lane::new("ours", || {
+                let mut world = memory::World::new();
+                world.turns();
+                Lap::of(TURNS, || world.idle_turns(TURNS))
+            }),
+            Lane::new("stakker_mio", || wake::idle_turns(TURNS)),
+        ],
+    );
+    let [ours, peer] = [paces[0].1.least, paces[1].1.least];
+    Row::new("idle_turn", "ns", Some(ours), [("stakker_mio", peer)], &[Limit::Most(300.0)])
+}
+
+/// A question from another thread, and its answer.
+pub fn cross_thread_round_trip(plan: &Plan) -> Row {
+    let paces = race(
+        plan.rounds,
+        &mut [
+            Lane::new("ours", || cross::round_trips(TRIPS)),
+            Lane::new("mutex_and_waker", || wake::bare(TRIPS)),
+        ],
+    );
+    let [ours, peer] = [paces[0].1.median, paces[1].1.median].map(|ns| ns / 1000.0);
+    Row::new("cross_thread_round_trip", "µs", Some(ours), [("mutex_and_waker", peer)], &[Limit::Most(6.0)])
+}
