@@ -200,7 +200,7 @@ fn on_collected(
         Ok(()) => settled(attempt, Verdict::Ran(ending), files, rules),
         // A job that failed need not have made its outputs.
         Err(_) if !ending.end.is_success() => settled(attempt, Verdict::Ran(ending), files, rules),
-        Err(Uncollected::Missing { .. } | Uncollected::Shorter { .. }) if tries + 1 < COLLECTS => {
+        Err(_) if tries + 1 < COLLECTS => {
             let state = Collecting { attempt, ending, tries: tries + 1 };
             Next::stay(state, doubled(COLLECT_APART, tries, LONGEST))
         }

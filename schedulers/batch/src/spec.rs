@@ -173,7 +173,7 @@ impl Default for Retries {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Remote {
-    /// It is removed.
+    /// It is removed, unless the job ended well and its outputs could not be fetched.
     #[default]
     Remove,
     /// It stays where it is.

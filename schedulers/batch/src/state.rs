@@ -113,6 +113,24 @@ procession::states! {
     }
 }
 
+impl State {
+    /// The attempt that is on the host, or may be; none before the first and after the end.
+    pub fn attempt(&self) -> Option<Attempt> {
+        match self {
+            State::Staging { attempt }
+            | State::Submitting { attempt }
+            | State::Reconciling { attempt, .. }
+            | State::Queued { attempt, .. }
+            | State::Running { attempt, .. }
+            | State::Seeking { attempt, .. }
+            | State::Collecting { attempt, .. }
+            | State::Cancelling { attempt, .. }
+            | State::Cleaning { attempt, .. } => Some(*attempt),
+            State::Planned | State::Ended { .. } | State::Killed => None,
+        }
+    }
+}
+
 /// Which try it is, and why there were others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Attempt {

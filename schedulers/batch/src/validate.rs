@@ -2,6 +2,7 @@
 
 use crate::resources::{ArrayRange, Memory, QuantityError, Span};
 use crate::spec::{JobSpec, Remote, Retries};
+use procession::transport::Glob;
 use serde_json::Value;
 use std::fmt;
 
@@ -297,6 +298,17 @@ fn check_files(spec: &JobSpec, errors: &mut Vec<SpecError>) {
     }
     for (i, output) in spec.outputs.iter().enumerate() {
         path(format!("outputs[{i}].pattern"), &output.pattern);
+    }
+    for (i, output) in spec.outputs.iter().enumerate() {
+        if let (None, Err(e)) = (outside(&output.pattern), output.pattern.parse::<Glob>()) {
+            let (field, value) = (format!("outputs[{i}].pattern"), format!("{:?}", output.pattern));
+            errors.push(SpecError::new(
+                field,
+                value,
+                &e.why,
+                "give a path, or a pattern such as `out/*.txt`",
+            ));
+        }
     }
     for (i, input) in spec.inputs.iter().enumerate() {
         if input.from.as_os_str().is_empty() {

@@ -14,6 +14,7 @@ pub use sandbox::{
     payload_file, script_file, sh,
 };
 
+use crate::poller::Pace;
 use crate::{End, JobName, JobSpec, Place, SpecError};
 use procession::transport::Exit;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,9 @@ pub trait Dialect {
 
     /// Ends a job, or makes sure that it can never start.
     fn cancel(&self, place: &Place, id: Option<&JobId>, force: Force) -> Call<Cancelled>;
+
+    /// How often it may be asked.
+    fn pace(&self) -> Pace;
 
     /// What limits the job while it is pending, in words.
     fn limit(&self) -> String;

@@ -14,9 +14,9 @@ pub const READS: u32 = 8;
 /// After the first read without evidence. It doubles, so the grace is about two minutes: network file systems show a new
 /// file up to 60 s late (nfs(5), `acdirmax`).
 pub const READ_APART: Duration = Duration::from_millis(500);
-/// A required output that is not there is looked for so often.
+/// Outputs that cannot be fetched whole are tried so often.
 pub const COLLECTS: u32 = 4;
-/// Between two looks for an output; it doubles.
+/// Between two tries to fetch outputs; it doubles.
 pub const COLLECT_APART: Duration = Duration::from_secs(2);
 /// A job is asked to end so often before it is made to.
 pub const TERMS: u32 = 6;

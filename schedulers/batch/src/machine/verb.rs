@@ -2,7 +2,7 @@
 
 use super::{ASKS, Rules, TERMS};
 use crate::dialect::Force;
-use crate::{Remote, State, Then};
+use crate::{Remote, State, Then, Verdict};
 
 /// What a state does when it is entered. Each can be done again without harm.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,10 +56,11 @@ impl State {
             State::Cancelling { tries, .. } if *tries < TERMS => Verb::Cancel(Force::Term),
             State::Cancelling { .. } => Verb::Cancel(Force::Kill),
             State::Cleaning { then: Then::Again(_) | Then::Killed, .. } => Verb::Remove,
-            State::Cleaning { then: Then::Over(_), .. } => match rules.remote {
-                Remote::Remove => Verb::Remove,
-                Remote::Keep => Verb::Keep,
-                Remote::Stash(_) => Verb::Stash,
+            State::Cleaning { then: Then::Over(outcome), .. } => match (&rules.remote, &outcome.verdict) {
+                // What could not be fetched is still there.
+                (Remote::Remove, Verdict::Incomplete { .. }) | (Remote::Keep, _) => Verb::Keep,
+                (Remote::Remove, Verdict::Ran(_) | Verdict::Unrun(_)) => Verb::Remove,
+                (Remote::Stash(_), _) => Verb::Stash,
             },
             State::Ended { .. } => Verb::Finish,
             State::Killed => Verb::Die,

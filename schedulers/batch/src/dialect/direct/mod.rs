@@ -12,7 +12,9 @@ use super::{
     AnswerError, Call, Cancelled, Dialect, Force, Found, JobId, Refusal, ScriptFile, Status, Submitted,
     framed, framed_line, job_file, payload, sh,
 };
+use crate::poller::Pace;
 use crate::{JobName, JobSpec, Place, SpecError};
+use std::time::Duration;
 
 /// The host itself as its scheduler.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -143,6 +145,11 @@ impl Dialect for Direct {
                 }
             },
         }
+    }
+
+    /// A listing of the processes costs a host some 10 ms.
+    fn pace(&self) -> Pace {
+        Pace { fastest: Duration::from_millis(100), slowest: Duration::from_secs(5) }
     }
 
     fn limit(&self) -> String {

@@ -1,7 +1,7 @@
 //! The exit file: the evidence that an attempt has ended, and how.
 
 use crate::dialect::AnswerError;
-use crate::{End, JobName};
+use crate::{End, Ending, JobName};
 use procession::WallTime;
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +119,12 @@ impl ExitFile {
             }
             (ExitCause::Exited, code) => End::Exited { code },
         }
+    }
+}
+
+impl From<&ExitFile> for Ending {
+    fn from(exit: &ExitFile) -> Ending {
+        Ending { end: exit.end(), started: Some(exit.started), over: Some(exit.ended) }
     }
 }
 
