@@ -35,7 +35,7 @@ pub fn any_job(number: usize, host: &str, dice: &mut Dice) -> Plan {
     }
     let mut spec = json!({ "command": command });
     if dice.chance(PerMille(200)) {
-        spec["retries"] = json!({ "attempts": 1 + dice.below(3), "on": ["failed", "vanished"] });
+        spec["retries"] = json!({ "attempts": 1 + dice.below(3), "on": ["exit", "vanished"] });
     }
     if dice.chance(PerMille(100)) {
         spec["resources"] = json!({ "walltime": format!("{}s", 5 + dice.below(40)) });

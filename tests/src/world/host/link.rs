@@ -180,9 +180,12 @@ impl Link {
 
     /// Whether nothing is under way here and nothing runs; the weather does not count.
     pub fn is_quiet(&self) -> bool {
-        let weather =
-            |event: &Event| matches!(event, Event::OutageBegins | Event::OutageEnds | Event::Reboots);
-        self.requests.is_empty() && self.queue.values().all(weather) && self.machine.next_step().is_none()
+        let idle = |event: &Event| match event {
+            Event::OutageBegins | Event::OutageEnds | Event::Reboots => true,
+            Event::TimesOut(id) | Event::HangsUp(id) => !self.requests.contains_key(id),
+            Event::Arrives(..) | Event::Doubled(_) | Event::Answer { .. } | Event::Drop(_) => false,
+        };
+        self.requests.is_empty() && self.queue.values().all(idle) && self.machine.next_step().is_none()
     }
 
     /// How many requests wait.
