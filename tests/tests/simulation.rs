@@ -4,7 +4,8 @@ use procession_tests::world::{Setup, World, cast};
 
 #[test]
 fn a_quiet_job_runs_from_beginning_to_end() {
-    let mut world = World::with_job(Setup { keep_story: true, ..Setup::quiet() }, cast::plain_job(0, "host-0", 30, 0));
+    let mut world =
+        World::with_job(Setup { keep_story: true, ..Setup::quiet() }, cast::plain_job(0, "host-0", 30, 0));
     let ending = world.run();
     for line in world.shared.trace.lines() {
         println!("{line}");

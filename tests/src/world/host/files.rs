@@ -171,7 +171,9 @@ impl Program for Sent {
             );
         };
         let above = root.rsplit_once('/').map_or("/", |(above, _)| above);
-        let laid = fs.mkdir_all(above, now).and_then(|()| lay(fs, &root, entry, now));
+        // The folders above are made once, at the beginning: what vanishes later stays away.
+        let ready = if self.arrived == 0 { fs.mkdir_all(above, now) } else { Ok(()) };
+        let laid = ready.and_then(|()| lay(fs, &root, entry, now));
         here.machine.line(format_args!("[{}] put {root} {}: {laid:?}", here.pid, entry.path));
         self.arrived += 1;
         if laid.is_ok() {

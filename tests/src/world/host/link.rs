@@ -386,7 +386,9 @@ impl Link {
     fn cancel(&mut self, id: RequestId) {
         let lost = self.machine.chance_now(self.machine.faults.request_lost);
         let latency = self.machine.dice.within(&self.machine.faults.latency.clone());
-        if self.reachable && !self.machine.dice.chance(lost) {
+        // A transfer ends when this side sends no more; a command must hear of it.
+        let transfer = self.requests.get(&id).is_some_and(|request| request.kind == RequestKind::Transfer);
+        if transfer || (self.reachable && !self.machine.dice.chance(lost)) {
             self.after(latency, Event::HangsUp(id));
         }
         let Some(request) = self.requests.get_mut(&id) else { return };
