@@ -105,8 +105,12 @@ fn on_kill(state: State) -> Next {
         Staging { attempt } => clean(attempt, Then::Late),
         Collecting { attempt, .. } => clean(attempt, Then::Killed),
         Cleaning { then: Then::Killed | Then::Late, .. } => Next::to(state),
-        Cleaning { attempt, tries, then: Then::Again(_) | Then::Over(_) } => {
+        Cleaning { attempt, tries, then: Then::Again(_) } => {
             Next::to(Cleaning { attempt, tries, then: Then::Killed })
+        }
+        // It may be on its way to where it was to stay.
+        Cleaning { attempt, tries, then: Then::Over(_) } => {
+            Next::to(Cleaning { attempt, tries, then: Then::Late })
         }
         // It was over before the wish came.
         Ended { .. } | Killed => Next::to(state),
