@@ -29,6 +29,8 @@ pub(super) struct Io {
     poll: MioPoll,
     epoll: RawFd,
     waker: Arc<Waker>,
+    /// Whether something arrived during [`wait`](Self::wait), which the next [`poll`](Self::poll) must tell.
+    arrived: Cell<bool>,
     /// What the timer is set to: it costs a system call, so it is set only when this changes.
     set_to: Cell<Option<Instant>>,
 }
@@ -51,8 +53,8 @@ impl Io {
             .add(FdSource::new(timer.as_raw_fd()), Interest::READABLE, FIRST, Fwd::new(|_| ()))
             .map_err(refused("a timer"))?;
         let waker = poll.waker();
-        let (bell_source, set_to) = (RefCell::new(None), Cell::new(None));
-        Ok(Io { _timer_source: timer_source, bell_source, timer, poll, epoll, waker, set_to })
+        let (bell_source, arrived, set_to) = (RefCell::new(None), Cell::new(false), Cell::new(None));
+        Ok(Io { _timer_source: timer_source, bell_source, timer, poll, epoll, waker, arrived, set_to })
     }
 
     pub(super) fn waker(&self) -> Arc<Waker> {
@@ -80,12 +82,13 @@ impl Io {
     /// Takes in what has arrived. Whether anything has.
     pub(super) fn poll(&self) -> Result<bool, RuntimeError> {
         let (active, pending) = self.poll.poll(Duration::ZERO).map_err(refused("a poll"))?;
-        Ok(active || pending)
+        Ok(self.arrived.take() || active || pending)
     }
 
     /// Sleeps until something arrives or a timer is due.
     pub(super) fn wait(&self) -> Result<(), RuntimeError> {
-        self.poll.poll(NAP).map_err(refused("a poll"))?;
+        let (active, pending) = self.poll.poll(NAP).map_err(refused("a poll"))?;
+        self.arrived.set(active || pending);
         Ok(())
     }
 

@@ -1,12 +1,12 @@
 //! How the results of an attempt come to this machine: into a folder beside their place, compared with what the job left,
 //! and put in place by one rename.
 
-use crate::dialect::{ExitFile, attempt_folder};
+use crate::dialect::{EXIT_LINES, ExitFile, ListedFile, attempt_folder};
 use crate::verbs::{Site, blames_host, sure};
 use crate::{Answer, Fetched, Job, JobName, Output, SchedulerProcess, State, Uncollected};
 use procession::Step;
 use procession::transport::{
-    Cancel, Content, Get, GlobError, Manifest, Op, RemotePath, TransportError, Want,
+    Cancel, Content, Get, Glob, GlobError, Manifest, Op, RemotePath, TransportError, Want,
 };
 use stakker::CX;
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ impl SchedulerProcess {
                         h.files.extend(fetched("outputs", &outputs));
                         h.outputs = outputs;
                     }
-                    Err(TransportError::NotFound(pattern)) => h.all = Err(Uncollected::Missing { pattern }),
+                    Err(TransportError::NotFound(pattern)) => h.all = Err(Uncollected::Unseen { pattern }),
                     Err(why) => h.all = Err(Uncollected::Transport(why)),
                 }
                 this.compare(job, step, h);
@@ -149,9 +149,8 @@ impl SchedulerProcess {
         let path = here(&harvest.part.join("log/exit")).unwrap_or_else(|_| RemotePath::here());
         let ret = step.reply(move |this: &mut Self, cx, step, text: Result<Vec<u8>, TransportError>| {
             let text = text.unwrap_or_default();
-            let exit = read_exit(harvest.at.place.name, &text);
-            if let (Ok(()), Some(exit)) = (&harvest.all, exit) {
-                harvest.all = compared(&exit, &job.plan.spec.outputs, &harvest.outputs);
+            if let Some(exit) = read_exit(harvest.at.place.name, &text) {
+                harvest.all = compared(&exit, harvest.all, &job.plan.spec.outputs, &harvest.outputs);
             }
             this.put_in_place(cx, job, step, harvest);
         });
@@ -230,23 +229,90 @@ fn read_exit(name: JobName, text: &[u8]) -> Option<ExitFile> {
     ExitFile::parse(name, &lines).ok()
 }
 
-/// Whether every output that the job listed at its end is here, and as long as it was then. A network file system may
-/// show less for a while.
-fn compared(exit: &ExitFile, outputs: &[Output], here: &Manifest) -> Result<(), Uncollected> {
-    let globs: Vec<procession::transport::Glob> =
-        outputs.iter().filter_map(|output| output.pattern.parse().ok()).collect();
-    for file in &exit.files {
-        let Ok(path) = file.path.parse::<RemotePath>() else { continue };
-        if !globs.iter().any(|glob| glob.matches(&path)) {
-            continue;
+/// Compares what came with what the job listed at its end, which a network file system may not show at once.
+fn compared(
+    exit: &ExitFile,
+    all: Result<(), Uncollected>,
+    outputs: &[Output],
+    here: &Manifest,
+) -> Result<(), Uncollected> {
+    let listed = |pattern: &str| {
+        let glob: Option<Glob> = pattern.parse().ok();
+        let matches = move |path: &RemotePath| glob.as_ref().is_some_and(|glob| glob.matches(path));
+        exit.files.iter().filter(move |file| file.path.parse().is_ok_and(|path| matches(&path)))
+    };
+    match all {
+        Ok(()) => {
+            outputs.iter().flat_map(|output| listed(&output.pattern)).try_for_each(|file| shorter(file, here))
         }
-        let found = here.at(&path).map_or(Some(0), |entry| match &entry.content {
-            Content::File { size, .. } => Some(*size),
-            Content::Dir | Content::Link { .. } => None,
-        });
-        if let Some(found) = found.filter(|found| *found < file.size) {
-            return Err(Uncollected::Shorter { path: file.path.clone(), listed: file.size, found });
+        Err(Uncollected::Unseen { pattern }) => {
+            let known_absent = exit.files.len() < EXIT_LINES && listed(&pattern).next().is_none();
+            Err(if known_absent { Uncollected::Missing { pattern } } else { Uncollected::Unseen { pattern } })
+        }
+        Err(
+            why @ (Uncollected::Missing { .. } | Uncollected::Shorter { .. } | Uncollected::Transport(_)),
+        ) => Err(why),
+    }
+}
+
+fn shorter(listed: &ListedFile, here: &Manifest) -> Result<(), Uncollected> {
+    let entry = listed.path.parse().ok().and_then(|path| here.at(&path));
+    let found = match entry.map(|entry| &entry.content) {
+        Some(Content::File { size, .. }) => *size,
+        // It was a file when the job ended, and somebody has replaced it: there is nothing to compare.
+        Some(Content::Dir | Content::Link { .. }) => return Ok(()),
+        None => 0,
+    };
+    if found >= listed.size {
+        return Ok(());
+    }
+    Err(Uncollected::Shorter { path: listed.path.clone(), listed: listed.size, found })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Manifest, Uncollected, compared};
+    use crate::Output;
+    use crate::dialect::{EXIT_LINES, ExitCause, ExitFile, ListedFile};
+    use procession::WallTime;
+    use procession::transport::{Content, Digest, ManifestEntry, RemotePath};
+
+    fn left(files: &[(&str, u64)]) -> ExitFile {
+        let files =
+            files.iter().map(|(path, size)| ListedFile { path: (*path).into(), size: *size }).collect();
+        let (started, ended) = (WallTime(0), WallTime(1));
+        ExitFile { code: 0, cause: ExitCause::Exited, started, ended, files }
+    }
+
+    fn came(path: &'static str, size: u64) -> Manifest {
+        let content = Content::File { size, digest: Digest::of(b"") };
+        let mut manifest = Manifest::default();
+        let entry = ManifestEntry { path: RemotePath::literal(path), mode: 0o644, content };
+        manifest.insert(entry).expect("one entry");
+        manifest
+    }
+
+    fn outputs() -> Vec<Output> {
+        vec![Output { pattern: "out/*".into(), required: true, limit: None }]
+    }
+
+    #[test]
+    fn what_came_is_as_long_as_what_was_left() {
+        let exit = left(&[("out/a", 7), ("other", 9)]);
+        assert_eq!(compared(&exit, Ok(()), &outputs(), &came("out/a", 7)), Ok(()));
+        for (here, found) in [(came("out/a", 3), 3), (Manifest::default(), 0)] {
+            let shorter = Uncollected::Shorter { path: "out/a".into(), listed: 7, found };
+            assert_eq!(compared(&exit, Ok(()), &outputs(), &here), Err(shorter));
         }
     }
-    Ok(())
+
+    #[test]
+    fn only_a_whole_list_proves_that_an_output_was_never_made() {
+        let pattern = || "out/*".to_string();
+        let unseen = || Err(Uncollected::Unseen { pattern: pattern() });
+        let compare = |exit: &ExitFile| compared(exit, unseen(), &outputs(), &Manifest::default());
+        assert_eq!(compare(&left(&[("other", 9)])), Err(Uncollected::Missing { pattern: pattern() }));
+        assert_eq!(compare(&left(&[("out/a", 9)])), unseen());
+        assert_eq!(compare(&left(&[("other", 1); EXIT_LINES])), unseen());
+    }
 }

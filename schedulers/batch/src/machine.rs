@@ -29,6 +29,8 @@ mod next;
 #[cfg(test)]
 mod tests;
 mod verb;
+#[cfg(test)]
+mod walk;
 
 pub use limits::{
     ASK_APART, ASKS, CANCEL_APART, CLEAN_APART, CLEANS, COLLECT_APART, COLLECTS, LATE_APART, LONGEST,
@@ -208,7 +210,10 @@ fn on_collected(
         Ok(()) => settled(attempt, Verdict::Ran(ending), files, rules),
         // A job that failed need not have made its outputs.
         Err(_) if !ending.end.is_success() => settled(attempt, Verdict::Ran(ending), files, rules),
-        Err(_) if tries + 1 < COLLECTS => {
+        // It may come yet: file systems show late what others wrote, and disks that are full are tidied.
+        Err(Uncollected::Unseen { .. } | Uncollected::Shorter { .. } | Uncollected::Transport(_))
+            if tries + 1 < COLLECTS =>
+        {
             let state = Collecting { attempt, ending, tries: tries + 1 };
             Next::stay(state, doubled(COLLECT_APART, tries, LONGEST))
         }

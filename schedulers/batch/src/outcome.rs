@@ -37,9 +37,15 @@ pub enum Verdict {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Uncollected {
-    /// Nothing matches a required pattern.
-    #[error("the required output {pattern:?} is not there")]
+    /// The job left nothing that matches a required pattern.
+    #[error("the job left no {pattern:?}, which is a required output")]
     Missing {
+        /// The pattern, as the job file has it.
+        pattern: String,
+    },
+    /// Nothing matches a required pattern, but the job lists a file that does, or left too many files to list.
+    #[error("the required output {pattern:?} cannot be seen on the host")]
+    Unseen {
         /// The pattern, as the job file has it.
         pattern: String,
     },

@@ -52,7 +52,10 @@ pub struct Poller {
     follows: BTreeMap<JobName, (u64, Follow)>,
     serial: u64,
     round: Option<Round>,
-    timer: Option<FixedTimerKey>,
+    /// The timer of the next poll, and when it is due.
+    timer: Option<(FixedTimerKey, Instant)>,
+    /// Not before this, however many ask: the last poll was this long.
+    rest: Instant,
     interval: Duration,
     failures: u32,
     reads: Batch<Evidence>,
@@ -79,7 +82,7 @@ struct Round {
 impl Poller {
     /// A poller for one host. Everything that is asked goes through `transport`.
     pub fn init(
-        _: CX![],
+        cx: CX![],
         transport: Transport,
         dialect: Rc<dyn Dialect>,
         runtime: RuntimeHandle,
@@ -93,6 +96,7 @@ impl Poller {
             serial: 0,
             round: None,
             timer: None,
+            rest: cx.now(),
             interval,
             failures: 0,
             reads: Batch::default(),
@@ -124,13 +128,17 @@ impl Poller {
         }
     }
 
+    /// Sees to it that there is a poll after `wait`, or earlier.
     fn arm(&mut self, cx: CX![], wait: Duration) {
-        if let Some(timer) = self.timer.take() {
+        let due = (cx.now() + wait).max(self.rest);
+        if self.round.is_some() || self.follows.is_empty() || self.timer.is_some_and(|(_, at)| at <= due) {
+            return;
+        }
+        if let Some((timer, _)) = self.timer.take() {
             cx.timer_del(timer);
         }
-        if self.round.is_none() && !self.follows.is_empty() {
-            self.timer = Some(after!(wait, [cx], on_due()));
-        }
+        let wait = due.saturating_duration_since(cx.now());
+        self.timer = Some((after!(wait, [cx], on_due()), due));
     }
 
     fn on_due(&mut self, cx: CX![]) {
@@ -161,7 +169,8 @@ impl Poller {
         let rhythm = if round.news { pace.fastest } else { (self.interval * 3 / 2).min(pace.slowest) };
         self.interval = rhythm;
         self.round = None;
-        self.arm(cx, rhythm.max(spent * (SHARE - 1)));
+        self.rest = cx.now() + spent * (SHARE - 1);
+        self.arm(cx, rhythm);
     }
 
     fn on_status(

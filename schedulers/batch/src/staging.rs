@@ -3,12 +3,14 @@
 use crate::dialect::Dialect;
 use crate::{Place, Plan};
 use procession::transport::{Answer, CancelToken, Op, Put, RemotePath, TransportError};
+use serde::Serialize;
 use stakker::Ret;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
 /// One thing to put on the host. Doing it again does no harm.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Errand {
     /// Make a folder, with its parents.
     Folder(RemotePath),

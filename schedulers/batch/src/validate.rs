@@ -107,6 +107,7 @@ pub(crate) fn check(spec: &JobSpec) -> Vec<SpecError> {
     let mut errors = Vec::new();
     check_work(spec, &mut errors);
     check_resources(spec, &mut errors);
+    check_signal(spec, &mut errors);
     check_words(spec, &mut errors);
     check_files(spec, &mut errors);
     errors
@@ -192,12 +193,15 @@ fn check_resources(spec: &JobSpec, errors: &mut Vec<SpecError>) {
             "leave it out, or give 1 or more",
         ));
     }
+}
+
+fn check_signal(spec: &JobSpec, errors: &mut Vec<SpecError>) {
     let Some(signal) = &spec.signal else { return };
     if !SIGNALS.contains(&signal.name.as_str()) {
         let way_out = format!("choose one of {}", SIGNALS.join(", "));
         errors.push(SpecError::new("signal.name", format!("{:?}", signal.name), "unknown signal", &way_out));
     }
-    match r.walltime {
+    match spec.resources.walltime {
         None => {
             let way_out = "give `resources.walltime` too";
             errors.push(SpecError::new(

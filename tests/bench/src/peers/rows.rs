@@ -17,13 +17,17 @@ impl Rows {
         let connection = Connection::open(file)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
+        // The table of the journal, with its indices.
         connection.execute_batch(
-            "create table process (id integer primary key, kind text not null, version integer not null,
-                stage text not null, state text not null, desired text not null, seq integer not null,
-                born integer not null, changed integer not null) strict",
+            "create table processes (id integer primary key, kind text not null, version integer not null,
+                stage text not null, state text not null, desired text not null, seq integer not null, parent integer,
+                key text, born integer not null, changed integer not null, outcome text);
+            create unique index process_keys on processes (coalesce(parent, 0), key) where key is not null;
+            create index process_children on processes (parent) where parent is not null;",
         )?;
         let mut rows = Rows { connection, live };
-        let insert = "insert into process values (?1, 'tick', 1, 'running', ?2, 'run', 0, 0, 0)";
+        let insert =
+            "insert into processes values (?1, 'tick', 1, 'running', ?2, 'run', 0, null, null, 0, 0, null)";
         let transaction = rows.connection.transaction()?;
         {
             let mut insert = transaction.prepare(insert)?;
@@ -56,6 +60,21 @@ impl Rows {
         }
         transaction.commit()
     }
+
+    /// Reads every row whole, as a restart must. Answers how many there are.
+    pub fn read_all(&self) -> rusqlite::Result<u64> {
+        let mut all =
+            self.connection.prepare("select id, kind, version, stage, state, desired, seq from processes")?;
+        let mut rows = all.query([])?;
+        let mut seen = 0;
+        while let Some(row) = rows.next()? {
+            let (id, kind, version): (i64, String, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (stage, state, desired): (String, String, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
+            std::hint::black_box((id, kind, version, stage, state, desired));
+            seen += 1;
+        }
+        Ok(seen)
+    }
 }
 
-const UPDATE: &str = "update process set seq = ?1, stage = 'running', version = 1, state = ?2, desired = 'run', changed = ?3 where id = ?4";
+const UPDATE: &str = "update processes set seq = ?1, stage = 'running', version = 1, state = ?2, desired = 'run', changed = ?3 where id = ?4";

@@ -18,6 +18,9 @@ ticks=$(start_ticks ${stat##*) })
 # Who waits for a slot waits for the head of the queue first; the head alone tries the slots.
 if [ "$3" != 0 ]; then
     exec 8>>"$4/queue" || exit 98
+    # With many slots a round of tries is expensive. Not every sleep knows fractions.
+    nap=0.1
+    [ "$3" -le 8 ] || nap=1
     flock 8
     slot=0
     while :; do
@@ -25,7 +28,7 @@ if [ "$3" != 0 ]; then
         exec 9>>"$4/slot-$slot" || exit 98
         flock -n 9 && break
         [ -d "$here/started" ] && exit 97
-        [ "$slot" = "$3" ] && sleep 1
+        [ "$slot" != "$3" ] || sleep "$nap" 2>/dev/null || sleep 1
     done
     exec 8>&-
 fi

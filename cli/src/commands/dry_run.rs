@@ -1,0 +1,94 @@
+//! `run --dry-run`: the exact scripts and commands, and nothing done. Also what a host cannot do, before anything is.
+
+use super::Desk;
+use crate::exit::{Exit, Trouble};
+use crate::hosts::{Host, Hosts};
+use crate::jobfile::{JobFile, JobFileError, Slip};
+use crate::screen::{self, Paint};
+use crate::{json, kinds};
+use procession::journal::Filter;
+use procession::{JournalUid, ProcessId};
+use procession_batch::dialect::{clean, evidence};
+use procession_batch::{Dialect, Errand, JobName, Place, Plan, errands};
+use std::path::PathBuf;
+
+/// Prints what would be done.
+pub(crate) fn dry_run(desk: &Desk, name: &str, hosts: &Hosts, jobs: Vec<JobFile>) -> Result<Exit, Trouble> {
+    let host = hosts.host(name)?;
+    let (journal, mut process) = next_name(desk)?;
+    let mut exit = Exit::Well;
+    for job in jobs {
+        let path = job.path.clone();
+        let plan = dry(job, name, host, JobName { journal, process, attempt: 1 })?;
+        process = process.next();
+        if !plan.cannot.is_empty() {
+            exit = Exit::Input;
+        }
+        if desk.common.json {
+            json::print(&plan);
+        } else {
+            tell(&plan, &path);
+        }
+    }
+    Ok(exit)
+}
+
+/// Refuses jobs that the host could never run, before any of them is begun.
+pub(crate) fn refuse_impossible(host: &Host, jobs: &[JobFile]) -> Result<(), Trouble> {
+    let dialect = kinds::dialect(host);
+    let slips = jobs.iter().flat_map(|job| {
+        let path = job.path.clone();
+        dialect.cannot(&job.spec).into_iter().map(move |error| Slip { path: path.clone(), line: None, error })
+    });
+    let slips: Vec<Slip> = slips.collect();
+    if slips.is_empty() { Ok(()) } else { Err(Trouble::JobFiles(vec![JobFileError::Wrong(slips)])) }
+}
+
+fn dry(job: JobFile, name: &str, host: &Host, attempt: JobName) -> Result<json::DryRun, Trouble> {
+    let dialect = kinds::dialect(host);
+    let place = Place { root: String::new(), name: attempt };
+    let cannot = dialect.cannot(&job.spec).iter().map(ToString::to_string).collect();
+    let submit = dialect.submit(&job.spec, &place).argv;
+    let places = [place.clone()];
+    let commands = vec![submit, dialect.status(&places).argv, evidence(&places).argv, clean(&place).argv];
+    let (host, root, results) = (name.to_owned(), String::new(), PathBuf::new());
+    let plan = Plan { spec: job.spec, host: host.clone(), root, base: job.folder, results };
+    let errands = errands(&plan, &place, &dialect)
+        .map_err(|why| Trouble::Host { host: host.clone(), why: why.to_string() })?;
+    let (mut sends, mut scripts) = (Vec::new(), Vec::new());
+    for errand in errands {
+        match errand {
+            Errand::Folder(_) => {}
+            Errand::Send { from, to } => sends.push(json::Send { from, to: to.to_string() }),
+            Errand::Script { to, text, mode: _ } => scripts.push(json::Script { name: to.to_string(), text }),
+        }
+    }
+    Ok(json::DryRun { file: job.path, host, sends, scripts, commands, cannot })
+}
+
+/// The name that the next process would have, if nobody else is faster.
+fn next_name(desk: &Desk) -> Result<(JournalUid, ProcessId), Trouble> {
+    let Some(reader) = desk.store.look()? else { return Ok((JournalUid(0), ProcessId::FIRST)) };
+    let last = reader.processes(&Filter::new())?.into_iter().flatten().map(|row| row.id).max();
+    Ok((reader.uid()?, last.map_or(ProcessId::FIRST, ProcessId::next)))
+}
+
+fn tell(plan: &json::DryRun, path: &std::path::Path) {
+    let paint = Paint::of(&std::io::stdout());
+    let mut lines = vec![paint.strong(&format!("# {} on {}", path.display(), plan.host))];
+    for send in &plan.sends {
+        lines.push(format!("# send {} to {}", send.from.display(), send.to));
+    }
+    for script in &plan.scripts {
+        lines.push(paint.strong(&format!("#### {}", script.name)));
+        lines.push(script.text.trim_end().to_owned());
+    }
+    for (what, argv) in ["submit", "status", "evidence", "clean"].iter().zip(&plan.commands) {
+        lines.push(paint.strong(&format!("#### {what}")));
+        lines.push(shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_else(|_| format!("{argv:?}")));
+    }
+    screen::out(&lines.join("\n"));
+    for cannot in &plan.cannot {
+        screen::err(&format!("procession: {}: {cannot}", path.display()));
+    }
+}

@@ -1,0 +1,4 @@
+//! `outputs`
+use super::Desk;
+use crate::exit::{Exit, Trouble};
+pub(crate) fn outputs(_desk: &Desk, _id: procession::ProcessId) -> Result<Exit, Trouble> { Ok(Exit::Well) }

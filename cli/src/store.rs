@@ -1,0 +1,65 @@
+//! Where things are kept: the journal, and beside it the log of a background runtime and the work folder of this machine.
+
+use crate::exit::Trouble;
+use procession::journal::{Reader, Sqlite};
+use std::ffi::OsString;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// A folder that holds one journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// The store that was named, or the one of this user: `$XDG_STATE_HOME/procession`, else `~/.local/state/procession`
+    /// (XDG Base Directory Specification 0.8).
+    pub(crate) fn at(named: Option<PathBuf>) -> Result<Store, Trouble> {
+        let set = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+        let folder = match (named, set("XDG_STATE_HOME"), set("HOME")) {
+            (Some(named), _, _) => named,
+            (None, Some(state), _) => PathBuf::from(state).join("procession"),
+            (None, None, Some(home)) => PathBuf::from(home).join(".local/state/procession"),
+            (None, None, None) => return Err(Trouble::NoHome),
+        };
+        let folder = std::path::absolute(&folder).map_err(|why| Trouble::File { path: folder, why })?;
+        Ok(Store { folder })
+    }
+
+    /// Where it is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The journal.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.folder.join("journal")
+    }
+
+    /// What a background runtime says.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join("up.log")
+    }
+
+    /// Where jobs of this machine have their folders, unless the file of hosts says otherwise.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.folder.join("work")
+    }
+
+    /// Makes the folder, for its owner only, and the journal in it, if they are not there.
+    pub(crate) fn make(&self) -> Result<(), Trouble> {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
+        made.map_err(|why| Trouble::File { path: self.folder.clone(), why })?;
+        drop(Sqlite::open(self.journal())?);
+        Ok(())
+    }
+
+    /// A look into the journal; none if there is none yet.
+    pub(crate) fn look(&self) -> Result<Option<Reader>, Trouble> {
+        match self.journal().exists() {
+            true => Ok(Some(Reader::open(self.journal())?)),
+            false => Ok(None),
+        }
+    }
+}
