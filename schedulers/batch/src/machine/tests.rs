@@ -1,13 +1,12 @@
 //! The table, whole: every state with every input, written out and compared.
 
-use super::{ASKS, CLEANS, COLLECTS, Ledger, MOST_LOSSES, Next, READS, Rules, TERMS, Thing, Verb, next};
+use super::{ASKS, CLEANS, COLLECTS, MOST_LOSSES, Next, READS, Rules, TERMS, next};
 use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
 use crate::{
     Answer, Attempt, Backoff, End, EndKind, Ending, Input, Last, Outcome, Retries, State, Then, Tidied,
     Uncollected, Verdict, Wish,
 };
 use procession::State as _;
-use procession::journal::EffectEnd;
 use procession::transport::TransportError;
 use std::collections::{BTreeMap, BTreeSet};
 
