@@ -50,8 +50,9 @@ impl Process for Drum {
 fn main() -> Result<(), Box<dyn Error>> {
     let (mut ours, theirs) = UnixStream::pair()?;
     let mut runtime = Runtime::builder().build()?;
-    let drum = runtime.spawn_with(Beat::Next(0), move |life| {
-        Drum { life, host: theirs.try_clone().expect("a descriptor is left") }
+    let drum = runtime.spawn_with(Beat::Next(0), move |life| Drum {
+        life,
+        host: theirs.try_clone().expect("a descriptor is left"),
     });
     drum.launch();
     let (hosts, runtimes) = (Token(0), Token(1));

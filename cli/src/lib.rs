@@ -23,6 +23,7 @@ mod progress;
 mod screen;
 mod signals;
 mod store;
+mod sweep;
 mod view;
 
 pub use exit::Exit;

@@ -3,7 +3,7 @@
 use crate::exit::Trouble;
 use procession::journal::{Reader, Sqlite};
 use std::ffi::OsString;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// A folder that holds one journal.
@@ -53,6 +53,20 @@ impl Store {
         made.map_err(|why| Trouble::File { path: self.folder.clone(), why })?;
         drop(Sqlite::open(self.journal())?);
         Ok(())
+    }
+
+    /// The process that holds the journal, if one does: the one that has signed the lock and, as the kernel says, has it
+    /// (`/proc/locks`, proc_locks(5)). Nobody is disturbed by the question.
+    pub(crate) fn holder(&self) -> Option<u32> {
+        let path = self.folder.join("journal.lock");
+        let inode = format!(":{}", std::fs::metadata(&path).ok()?.ino());
+        let pid: u32 = std::fs::read_to_string(path).ok()?.trim().parse().ok()?;
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        let is_it = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.contains(&"FLOCK") && words.iter().any(|word| word.ends_with(&inode))
+        };
+        locks.lines().any(is_it).then_some(pid)
     }
 
     /// A look into the journal; none if there is none yet.

@@ -14,6 +14,8 @@ mod watch;
 mod why;
 mod wish;
 
+pub(crate) use gc::Trace;
+
 use crate::args::{Args, Command, Common};
 use crate::exit::{Exit, Trouble};
 use crate::hosts::Hosts;

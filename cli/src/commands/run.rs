@@ -128,7 +128,12 @@ fn tell_results(view: &View) {
         Some(folder) if !files.is_empty() => {
             let files = if outputs == 1 { "1 file".to_owned() } else { format!("{outputs} files") };
             let folder = if outputs > 0 { folder.join("outputs") } else { folder.join("log") };
-            screen::out(&format!("{} {}: {phase}; {files} verified in {}", view.id, view.name, folder.display()));
+            screen::out(&format!(
+                "{} {}: {phase}; {files} verified in {}",
+                view.id,
+                view.name,
+                folder.display()
+            ));
         }
         Some(_) | None => {
             screen::out(&format!("{} {}: {phase}; {}", view.id, view.name, view.detail));

@@ -6,9 +6,9 @@ use crate::jobfile::JobFile;
 use crate::store::Store;
 use crate::view::Sketch;
 use procession::journal::{Ask, ProcessRow};
-use procession::{JournalUid, Process, ProcessId, State as _};
+use procession::{JournalUid, Process, ProcessId, State as _, WallTime};
 use procession_batch::dialect::attempt_folder;
-use procession_batch::{Fetched, Job, JobName, Outcome, Place, Plan, SchedulerProcess, State};
+use procession_batch::{Dialect, Fetched, Job, JobName, Outcome, Place, Plan, SchedulerProcess, State, Why};
 use std::path::{Path, PathBuf};
 
 /// A job as the journal has it.
@@ -54,6 +54,11 @@ impl Read {
     pub(crate) fn attempt(&self) -> Option<u32> {
         let ended = self.outcome.as_ref().map(|outcome| outcome.attempt);
         ended.or_else(|| self.job.at.attempt().map(|attempt| attempt.number))
+    }
+
+    /// Why it is not further, as the machine of jobs has it.
+    pub(crate) fn because(&self, since: WallTime, dialect: &dyn Dialect) -> Why {
+        procession_batch::why(&self.job, since, dialect)
     }
 
     /// The folder with what it brought home, or will.
@@ -106,7 +111,9 @@ fn detail(at: &State) -> String {
         State::Planned => "not begun yet".to_owned(),
         State::Staging { .. } => "its files are being sent".to_owned(),
         State::Submitting { .. } => "is being submitted".to_owned(),
-        State::Reconciling { .. } => "the submission got no answer; asking the host whether it arrived".to_owned(),
+        State::Reconciling { .. } => {
+            "the submission got no answer; asking the host whether it arrived".to_owned()
+        }
         State::Queued { reason, job, .. } => format!("job {job}: {reason}"),
         State::Running { job, .. } => format!("job {job}"),
         State::Seeking { job, .. } => format!("job {job} is over; looking for the evidence"),

@@ -13,7 +13,7 @@ use std::rc::Rc;
 /// See the [module](self). It also leads to the kernel, so that a `Life` needs one pointer for both.
 pub(crate) struct Desk<P: Process> {
     pub(super) kernel: Rc<Kernel>,
-    /// Counts the calls of `advance` and `clean`.
+    /// Counts the calls of the author's code, from 1.
     calls: Cell<u64>,
     /// The number of the call that is going on; 0 between calls.
     current: Cell<u64>,

@@ -106,9 +106,19 @@ pub(super) fn is_current<P: Process>(this: &mut P, epoch: u32) -> bool {
     life.epoch == epoch && !life.marks.any(Marks::COMMITTING)
 }
 
+/// Calls a method of the author's with a fresh step, and hears what it says.
+pub(super) fn hear<P: Process>(this: &mut P, cx: CX![P], call: impl FnOnce(&mut P, CX![P], Step<P>)) {
+    let life = this.life();
+    let (epoch, step) = (life.epoch, Step::new(life, life.desk.open()));
+    guarded(this, cx, epoch, |this, cx| call(this, cx, step));
+    if let Some(word) = this.life().desk.close() {
+        on_word(this, cx, epoch, word);
+    }
+}
+
 /// Calls the author's code. A panic in it becomes the fault of this process.
 #[inline]
-pub(super) fn guarded<P: Process>(this: &mut P, cx: CX![P], epoch: u32, call: impl FnOnce(&mut P, CX![P])) {
+fn guarded<P: Process>(this: &mut P, cx: CX![P], epoch: u32, call: impl FnOnce(&mut P, CX![P])) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| call(this, cx))) {
         on_panic(this, cx, epoch, panic);
     }
@@ -289,10 +299,6 @@ fn drive<P: Process>(this: &mut P, cx: CX![P]) {
     if waits_for_nudge && !life.kernel().has_nudge(life.slot) {
         return;
     }
-    // Only what can be driven in this turn uses up its nudge.
-    if waits_for_nudge && life.kernel().has_room() {
-        life.kernel().take_nudge(life.slot);
-    }
     call_author(this, cx);
 }
 
@@ -306,6 +312,10 @@ fn call_author<P: Process>(this: &mut P, cx: CX![P]) {
         if !life.kernel().take_step() {
             life.marks.set(Marks::QUEUED);
             return life.kernel().queue(life.slot);
+        }
+        // Only a step that is taken uses up its nudge.
+        if life.marks.any(Marks::STEPWISE) {
+            life.kernel().take_nudge(life.slot);
         }
         life.marks.set(Marks::DRIVEN);
         let (epoch, killing, state) = (life.epoch, life.stage == Stage::Killing, life.state.clone());

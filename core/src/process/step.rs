@@ -15,7 +15,7 @@ pub struct Step<P: Process> {
     /// Taken when the step is used.
     desk: Option<Rc<Desk<P>>>,
     slot: Slot,
-    /// The call of `advance` that this step was given to; 0 for the step of a reply.
+    /// The call of the author's code that this step was given to.
     call: u64,
     epoch: u32,
 }
@@ -42,7 +42,7 @@ impl<P: Process> Word<P> {
 }
 
 impl<P: Process> Step<P> {
-    /// The step of a call of the author's code, or with `call` 0 the step of a reply.
+    /// The step that is given to a call of the author's code.
     #[inline]
     pub(super) fn new(life: &Life<P>, call: u64) -> Step<P> {
         Step { desk: Some(life.desk.clone()), slot: life.slot, call, epoch: life.epoch }
@@ -95,8 +95,7 @@ impl<P: Process> Step<P> {
                         if !drive::is_current(this, epoch) {
                             return drive::on_late(this, "an answer");
                         }
-                        let step = Step::new(this.life(), 0);
-                        drive::guarded(this, cx, epoch, |this, cx| method(this, cx, step, answer));
+                        drive::hear(this, cx, |this, cx, step| method(this, cx, step, answer));
                     }
                     None => drive::on_word(this, cx, epoch, Word::Abandon),
                 });
@@ -146,8 +145,7 @@ impl<P: Process> Step<P> {
                     if !drive::is_current(this, epoch) {
                         return drive::on_late(this, "an item of a stream");
                     }
-                    let step = Step::new(this.life(), 0);
-                    drive::guarded(this, cx, epoch, |this, cx| method(this, cx, step, item));
+                    drive::hear(this, cx, |this, cx, step| method(this, cx, step, item));
                 });
             });
         })

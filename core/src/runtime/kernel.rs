@@ -123,7 +123,7 @@ impl Kernel {
         told
     }
 
-    pub(crate) fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.budget.has_room()
     }
 

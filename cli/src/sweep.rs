@@ -1,0 +1,52 @@
+//! Removing what is left over, and noting it in the ledger. Needs the journal for itself: two who sweep would both be right,
+//! but a runtime that begins meanwhile must not find its ledger changed under it.
+
+use crate::commands::Trace;
+use crate::exit::Trouble;
+use crate::store::Store;
+use procession::WallTime;
+use procession::journal::{EffectEnd, Entry, Journal, JournalError, Note, Order, Sqlite};
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+/// Removes each of these, says what became of it, and closes its row.
+pub(crate) fn sweep(store: &Store, found: &mut [Trace]) -> Result<(), Trouble> {
+    let mut journal = Sqlite::open(store.journal())?;
+    journal.load()?;
+    let at = WallTime(jiff::Timestamp::now().as_millisecond());
+    let mut entries = Vec::new();
+    for trace in found {
+        let (what, why) = match std::fs::remove_dir_all(&trace.path) {
+            Ok(()) => ("removed", None),
+            Err(why) if why.kind() == ErrorKind::NotFound => ("gone", None),
+            Err(why) => ("left", Some(why.to_string())),
+        };
+        trace.leftover.what = what;
+        if let Some(why) = why {
+            trace.leftover.why = why;
+        } else if let Some(effect) = trace.effect.clone() {
+            let (process, end) = (trace.leftover.process, EffectEnd::Undone);
+            entries.push(Entry::EffectEnded { process, effect, end, at });
+        }
+    }
+    if entries.is_empty() { Ok(()) } else { Ok(write(&mut journal, entries)?) }
+}
+
+/// Writes, and waits until it is durable.
+fn write(journal: &mut Sqlite, entries: Vec<Entry>) -> Result<(), JournalError> {
+    let (wake, woken) = channel();
+    // Nobody waits any more: then nobody needs to be woken.
+    journal.wake_with(Arc::new(move || wake.send(()).unwrap_or(())));
+    journal.send(Order::Write { ticket: 1, entries });
+    loop {
+        woken.recv().map_err(|_| JournalError::Ended)?;
+        while let Some(note) = journal.take() {
+            match note {
+                Note::Durable { .. } => return Ok(()),
+                Note::Failed { why, .. } => return Err(why),
+                Note::Letters(_) | Note::Bell => {}
+            }
+        }
+    }
+}
