@@ -12,7 +12,7 @@ use crate::kinds;
 use crate::progress::Progress;
 use crate::signals::Signals;
 use procession::Recovered;
-use procession::journal::{Ask, JournalError, Letter, Stage};
+use procession::journal::{Ask, JournalError, Letter};
 use std::time::Duration;
 
 /// How often we look whether something has changed: sooner than anybody would notice, and it costs a microsecond.
@@ -176,9 +176,4 @@ fn stop(engine: Engine, mut signals: Signals) -> Result<(), Trouble> {
     });
     impatient.map_err(|why| Trouble::System { what: "a thread for signals", why })?;
     engine.stop()
-}
-
-/// Whether a process holds still, and so needs a hand before it can end.
-pub(crate) fn holds_still(follow: &Follow) -> bool {
-    follow.seen().any(|view| view.stage == Stage::Paused)
 }
