@@ -50,8 +50,9 @@ impl Process for Drum {
 fn main() -> Result<(), Box<dyn Error>> {
     let (mut ours, theirs) = UnixStream::pair()?;
     let mut runtime = Runtime::builder().build()?;
-    let drum = runtime.spawn_with(Beat::Next(0), move |life| {
-        Drum { life, host: theirs.try_clone().expect("a descriptor is left") }
+    let drum = runtime.spawn_with(Beat::Next(0), move |life| Drum {
+        life,
+        host: theirs.try_clone().expect("a descriptor is left"),
     });
     drum.launch();
     let (hosts, runtimes) = (Token(0), Token(1));
@@ -71,6 +72,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             wakes += 1;
         }
     }
+    // What was sent in the last turn.
+    beats += ours.read(&mut [0; 8])?;
     println!("{beats} beats, {}", if wakes < 40 { "no spinning" } else { "the loop was spinning" });
     Ok(())
 }

@@ -96,7 +96,9 @@ pub(crate) enum Trouble {
     #[error("the new process cannot be written as JSON: {0}")]
     State(#[from] serde_json::Error),
     /// The thread of the runtime panicked; the hook has said where.
-    #[error("the runtime ended by a bug; what is in the journal is safe, and `procession up` goes on from there")]
+    #[error(
+        "the runtime ended by a bug; what is in the journal is safe, and `procession up` goes on from there"
+    )]
     Engine,
 }
 

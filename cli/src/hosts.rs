@@ -131,8 +131,10 @@ impl Hosts {
     /// # Ok::<(), procession_cli::HostsError>(())
     /// ```
     pub fn parse(text: &str, path: &Path) -> Result<Hosts, HostsError> {
-        let file: HostsFile = toml::from_str(text)
-            .map_err(|e| HostsError::Wrong { path: path.to_owned(), why: e.to_string().trim_end().to_owned() })?;
+        let file: HostsFile = toml::from_str(text).map_err(|e| HostsError::Wrong {
+            path: path.to_owned(),
+            why: e.to_string().trim_end().to_owned(),
+        })?;
         for (name, host) in &file.hosts {
             if let Some(work) = host.work.as_ref().filter(|work| !work.is_absolute()) {
                 let (path, host, work) = (path.to_owned(), name.clone(), work.clone());

@@ -111,7 +111,8 @@ impl JobFile {
         let value = if place::is_json(path) { json(text, path)? } else { toml(text, path)? };
         let spec = JobSpec::from_value(value).map_err(|errors| {
             let slip = |error: SpecError| {
-                let line = place::line(text, path, &error.field).or_else(|| place::named_in(text, &error.why));
+                let line =
+                    place::line(text, path, &error.field).or_else(|| place::named_in(text, &error.why));
                 Slip { path: path.to_owned(), line, error }
             };
             JobFileError::Wrong(errors.0.into_iter().map(slip).collect())

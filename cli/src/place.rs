@@ -47,7 +47,8 @@ pub(crate) fn named_in(text: &str, message: &str) -> Option<usize> {
     let name = message.split('`').nth(1).filter(|name| !name.is_empty())?;
     let is_key = |line: &str| {
         let line = line.trim_start().trim_start_matches(['[', '"', '{']).trim_start();
-        line.strip_prefix(name).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        line.strip_prefix(name)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
     };
     text.lines().position(is_key).map(|at| at + 1)
 }
@@ -66,7 +67,8 @@ fn entry<'t, 'i>(table: &'t DeTable<'i>, name: &str) -> Option<(usize, &'t Spann
 mod tests {
     use super::*;
 
-    const TEXT: &str = "name = 'x'\n[resources]\nmemory = 5\n[[outputs]]\npattern = 'a'\n[[outputs]]\nlimit = 'b'\n";
+    const TEXT: &str =
+        "name = 'x'\n[resources]\nmemory = 5\n[[outputs]]\npattern = 'a'\n[[outputs]]\nlimit = 'b'\n";
 
     #[test]
     fn a_field_is_found_where_it_stands_and_else_what_is_around_it() {

@@ -121,9 +121,8 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> =
         (0..heads.len()).map(|at| all().map(|row| width(&row[at])).max().unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, wide)| {
-            format!("{cell}{}", " ".repeat(wide - width(cell)))
-        });
+        let cells =
+            row.iter().zip(&widths).map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide - width(cell))));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     all().map(line).collect::<Vec<_>>().join("\n")

@@ -79,10 +79,13 @@ impl Story {
         let mut files = vec!["run".to_owned(), "--jobs".to_owned(), "8".to_owned()];
         let lines = self.shell.path("lines");
         for n in 0..JOBS {
-            let script = format!("echo {n} >> '{}'\nsleep 0.{}\necho 'result {n}' > out.txt", lines.display(), n % 10);
+            let script =
+                format!("echo {n} >> '{}'\nsleep 0.{}\necho 'result {n}' > out.txt", lines.display(), n % 10);
             let file = self.shell.job(&format!("job-{n}"), &script);
             let text = std::fs::read_to_string(&file).expect("just written");
-            files.push(self.shell.file(&format!("job-{n}.toml"), &(text + "[[outputs]]\npattern = \"out.txt\"\n")));
+            files.push(
+                self.shell.file(&format!("job-{n}.toml"), &(text + "[[outputs]]\npattern = \"out.txt\"\n")),
+            );
         }
         for n in 0..VICTIMS {
             files.push(self.shell.job(&format!("victim-{n}"), "sleep 100000"));
@@ -156,11 +159,16 @@ impl Story {
         let rows = reader.processes(&Filter::new()).expect("read");
         let rows: Vec<_> = rows.into_iter().map(|row| row.expect("sound")).collect();
         let count = |stage| rows.iter().filter(|row| row.stage == stage).count();
-        assert_eq!((count(Stage::Finished), count(Stage::Killed), rows.len()), (JOBS, VICTIMS, JOBS + VICTIMS));
+        assert_eq!(
+            (count(Stage::Finished), count(Stage::Killed), rows.len()),
+            (JOBS, VICTIMS, JOBS + VICTIMS)
+        );
         for row in rows.iter().filter(|row| row.stage == Stage::Finished) {
             let outputs = self.shell.well(&["--json", "outputs", &row.id.to_string()]).json();
             let files = outputs["files"].as_array().expect("a list");
-            let out = files.iter().find(|file| file["path"].as_str().is_some_and(|path| path.ends_with("/out.txt")));
+            let out = files
+                .iter()
+                .find(|file| file["path"].as_str().is_some_and(|path| path.ends_with("/out.txt")));
             assert_eq!(out.expect("it is required")["now"], "intact", "process {}", row.id);
         }
 

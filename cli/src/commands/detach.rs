@@ -13,7 +13,12 @@ use std::process::{Child, Command, Stdio};
 const TICKS: u32 = 1200;
 
 /// Waits until the processes are in the journal. Starts a runtime in the background if none has `heard` of them.
-pub(super) fn detach(desk: &Desk, jobs: Option<u32>, heard: bool, follow: &mut Follow) -> Result<(), Trouble> {
+pub(super) fn detach(
+    desk: &Desk,
+    jobs: Option<u32>,
+    heard: bool,
+    follow: &mut Follow,
+) -> Result<(), Trouble> {
     let mut child = if heard { None } else { Some(start(desk, jobs)?) };
     let mut signals = Signals::listen()?;
     for _ in 0..TICKS {

@@ -38,15 +38,19 @@ fn edges(table: &'static [Edge]) -> impl Iterator<Item = (&'static str, &'static
 /// <https://mermaid.js.org/syntax/stateDiagram.html>
 fn mermaid(table: &'static [Edge]) -> String {
     let start = table.first().map(|edge| format!("    [*] --> {}", edge.from));
-    let lines = edges(table).map(|(from, to)| format!("    {from} --> {}", if to == "end" { "[*]" } else { to }));
+    let lines =
+        edges(table).map(|(from, to)| format!("    {from} --> {}", if to == "end" { "[*]" } else { to }));
     let lines = start.into_iter().chain(lines).collect::<Vec<_>>().join("\n");
     format!("stateDiagram-v2\n{lines}")
 }
 
 /// <https://graphviz.org/doc/info/lang.html>
 fn dot(kind: &str, table: &'static [Edge]) -> String {
-    let lines = edges(table).map(|(from, to)| format!("    {from:?} -> {to:?};")).collect::<Vec<_>>().join("\n");
-    format!("digraph {kind:?} {{\n    rankdir=LR; node [shape=box, style=rounded]; end [shape=doublecircle];\n{lines}\n}}")
+    let lines =
+        edges(table).map(|(from, to)| format!("    {from:?} -> {to:?};")).collect::<Vec<_>>().join("\n");
+    format!(
+        "digraph {kind:?} {{\n    rankdir=LR; node [shape=box, style=rounded]; end [shape=doublecircle];\n{lines}\n}}"
+    )
 }
 
 #[cfg(test)]

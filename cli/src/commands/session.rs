@@ -12,7 +12,7 @@ use crate::kinds;
 use crate::progress::Progress;
 use crate::signals::Signals;
 use procession::Recovered;
-use procession::journal::{Ask, JournalError, Letter};
+use procession::journal::{Ask, JournalError, Letter, Stage};
 use std::time::Duration;
 
 /// How often we look whether something has changed: sooner than anybody would notice, and it costs a microsecond.
@@ -82,6 +82,9 @@ impl Session<'_> {
             if self.is_over(follow, &runner, &parked)? {
                 break false;
             }
+            if !changes.is_empty() && only_paused_are_left(follow) {
+                progress.say("all that is left is paused; `procession resume` lets it go on");
+            }
             if signals.wait(TICK) > 0 {
                 break true;
             }
@@ -148,6 +151,11 @@ fn will_be_taken(letter: &Letter) -> bool {
         Ok(Ask::Desire { .. } | Ask::Nudge { .. }) | Err(_) => true,
         Ok(Ask::Adopt { kind, .. }) => kinds::tables().iter().any(|(known, _)| known == kind),
     }
+}
+
+fn only_paused_are_left(follow: &Follow) -> bool {
+    let mut left = follow.seen().filter(|view| !view.is_over()).peekable();
+    left.peek().is_some() && left.all(|view| view.stage == Stage::Paused)
 }
 
 fn tell_recovered(recovered: &Recovered, progress: &Progress) {

@@ -111,7 +111,9 @@ fn detail(at: &State) -> String {
         State::Planned => "not begun yet".to_owned(),
         State::Staging { .. } => "its files are being sent".to_owned(),
         State::Submitting { .. } => "is being submitted".to_owned(),
-        State::Reconciling { .. } => "the submission got no answer; asking the host whether it arrived".to_owned(),
+        State::Reconciling { .. } => {
+            "the submission got no answer; asking the host whether it arrived".to_owned()
+        }
         State::Queued { reason, job, .. } if reason.is_empty() => format!("job {job}"),
         State::Queued { reason, job, .. } => format!("job {job}: {reason}"),
         State::Running { job, .. } => format!("job {job}"),

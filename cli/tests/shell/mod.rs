@@ -81,7 +81,8 @@ impl Shell {
 
     /// Starts it, and lets it run with its outputs in a file.
     pub fn start<A: AsRef<str>>(&self, args: &[A]) -> Child {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("log")).expect("a log");
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.path("log")).expect("a log");
         let said = log.try_clone().expect("a descriptor");
         self.command(args).stdout(said).stderr(log).spawn().expect("the program starts")
     }
@@ -131,6 +132,8 @@ pub fn processes_with(text: &str) -> Vec<String> {
     let names = all.filter_map(|entry| entry.file_name().into_string().ok());
     let ours = std::process::id().to_string();
     let pids = names.filter(|name| name.bytes().all(|b| b.is_ascii_digit()) && *name != ours);
-    pids.filter(|pid| ["cmdline", "environ"].iter().any(|file| holds(Path::new("/proc").join(pid).join(file))))
-        .collect()
+    pids.filter(|pid| {
+        ["cmdline", "environ"].iter().any(|file| holds(Path::new("/proc").join(pid).join(file)))
+    })
+    .collect()
 }
