@@ -54,10 +54,7 @@ impl SchedulerProcess {
                 let call = dialect.cancel(&at.place, job_of(&job.at), force);
                 self.ask(job, step, at, call, Answer::Cancelled);
             }
-            Verb::Remove => {
-                let call = clean(&at.place);
-                self.ask(job, step, at, call, |cleaned| Answer::Tidied(tidied(cleaned)));
-            }
+            Verb::Remove => self.remove(job, step, at),
             Verb::Keep => self.heard(cx, job, step, Answer::Tidied(Tidied::Kept)),
             Verb::Stash => self.stash(cx, job, step, at),
             Verb::Finish | Verb::Die => {
@@ -150,6 +147,22 @@ impl SchedulerProcess {
             Err(away) => this.away(cx, job, step, away),
         });
         call!([at.host.poller], look_up(at.place, ret));
+    }
+
+    /// Removes the sandbox, also from where it was moved to before the owner wished for its end.
+    fn remove(&mut self, job: Job, step: Step<Self>, at: Site) {
+        let call = clean(&at.place);
+        let Some((_, _, stashed)) = stash_paths(&job, &at.place) else {
+            return self.ask(job, step, at, call, |cleaned| Answer::Tidied(tidied(cleaned)));
+        };
+        let transport = at.host.transport.clone();
+        let ret = step.reply(move |this: &mut Self, cx, step, gone: Result<bool, _>| match gone {
+            Ok(_) => this.ask(job, step, at, call, |cleaned| Answer::Tidied(tidied(cleaned))),
+            Err(why) if blames_host(&why) => this.away(cx, job, step, why),
+            Err(_) => this.heard(cx, job, step, Answer::Tidied(Tidied::Stuck)),
+        });
+        let ret = sure(&transport, ret);
+        transport.op(Op::Remove { path: stashed, tree: true, ret });
     }
 
     /// Moves the sandbox below the folder that the owner named.
