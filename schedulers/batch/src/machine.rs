@@ -42,6 +42,7 @@ pub use verb::Verb;
 use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
 use crate::input::{Answer, Input, Tidied, doubled};
 use crate::outcome::{Outcome, Uncollected, Verdict};
+use crate::planted;
 use crate::state::State::{
     Cancelling, Cleaning, Collecting, Ended, Killed, Planned, Queued, Reconciling, Running, Seeking, Staging,
     Submitting,
@@ -166,6 +167,10 @@ fn on_status(attempt: Attempt, job: JobId, status: Status) -> Next {
         Status::Pending(reason) => Next::to(Queued { attempt, job, reason }),
         Status::Running => Next::to(Running { attempt, job }),
         Status::Exited(said) => Next::to(Seeking { attempt, job, said, reads: 0 }),
+        Status::Unknown if planted::is(planted::Planted::AbsenceMeansFinished) => {
+            let ending = Ending { end: End::Exited { code: 0 }, started: None, over: None };
+            Next::to(Collecting { attempt, ending, tries: 0 })
+        }
         Status::Unknown => Next::to(Seeking { attempt, job, said: None, reads: 0 }),
     }
 }
