@@ -167,10 +167,6 @@ fn on_status(attempt: Attempt, job: JobId, status: Status) -> Next {
         Status::Pending(reason) => Next::to(Queued { attempt, job, reason }),
         Status::Running => Next::to(Running { attempt, job }),
         Status::Exited(said) => Next::to(Seeking { attempt, job, said, reads: 0 }),
-        Status::Unknown if planted::is(planted::Planted::AbsenceMeansFinished) => {
-            let ending = Ending { end: End::Exited { code: 0 }, started: None, over: None };
-            Next::to(Collecting { attempt, ending, tries: 0 })
-        }
         Status::Unknown => Next::to(Seeking { attempt, job, said: None, reads: 0 }),
     }
 }
@@ -179,6 +175,10 @@ fn on_evidence(attempt: Attempt, job: JobId, said: Option<End>, reads: u32, exit
     match exit {
         Some(ending) => {
             let ending = Ending { end: proven(ending.end, said), ..ending };
+            Next::to(Collecting { attempt, ending, tries: 0 }).close(Thing::Job, attempt, EffectEnd::Over)
+        }
+        None if planted::is(planted::Planted::AbsenceMeansFinished) => {
+            let ending = Ending { end: End::Exited { code: 0 }, started: None, over: None };
             Next::to(Collecting { attempt, ending, tries: 0 }).close(Thing::Job, attempt, EffectEnd::Over)
         }
         None if reads < READS => look_again(attempt, job, said, reads),
