@@ -4,7 +4,7 @@
 //! three moments: the state is left (its epoch ends, what it held is dropped), the transition is durable, the new state
 //! is entered (watchers hear of it, and it is driven).
 
-use super::life::{Life, More, Pending};
+use super::life::{Life, Marks, More, Pending};
 use super::state::{END, is_named};
 use super::step::{Step, Word, state_name};
 use super::table::{self, Verdict};
@@ -34,7 +34,7 @@ pub(crate) enum Poke {
 pub(crate) fn on_poke<P: Process>(this: &mut P, cx: CX![P], poke: Poke) {
     match poke {
         Poke::Drive => {
-            this.life().marks.queued = false;
+            this.life().marks.clear(Marks::QUEUED);
             settle(this, cx);
         }
         Poke::Durable => on_durable(this, cx),
@@ -45,17 +45,22 @@ pub(crate) fn on_poke<P: Process>(this: &mut P, cx: CX![P], poke: Poke) {
     }
 }
 
-/// The process said something with its step.
+/// Whether a build that checks finds a transition that the table does not name.
 #[inline]
+fn is_off_table<P: Process>(life: &Life<P>, state: &P::State) -> bool {
+    cfg!(debug_assertions) && !is_named(P::State::TABLE, life.state.name(), state.name())
+}
+
+/// The process said something with its step.
 pub(super) fn on_word<P: Process>(this: &mut P, cx: CX![P], epoch: u32, word: Word<P>) {
     let life = this.life();
-    if life.epoch != epoch || life.marks.committing {
+    if life.epoch != epoch || life.marks.any(Marks::COMMITTING) {
         return on_late(this, "a step");
     }
     match table::judge(life.stage, word.said()) {
         Verdict::Enter(stage) => {
             let Word::To(state) = word else { return };
-            if cfg!(debug_assertions) && !is_named(P::State::TABLE, life.state.name(), state.name()) {
+            if is_off_table(life, &state) {
                 let fault = Fault::OffTable { from: state_name(life), to: state.name().into() };
                 return end(this, cx, Outcome::Failed(fault));
             }
@@ -65,7 +70,7 @@ pub(super) fn on_word<P: Process>(this: &mut P, cx: CX![P], epoch: u32, word: Wo
             let outcome = match word {
                 Word::Finish(output) => Outcome::Finished(output),
                 Word::Killed => Outcome::Killed,
-                Word::Fail(fault) => Outcome::Failed(fault),
+                Word::Fail(fault) => Outcome::Failed(*fault),
                 Word::Abandon | Word::To(_) => Outcome::Failed(Fault::Abandoned { state: state_name(life) }),
             };
             let fault = match &outcome {
@@ -98,12 +103,22 @@ pub(super) fn on_late<P: Process>(this: &mut P, what: &str) {
 #[inline]
 pub(super) fn is_current<P: Process>(this: &mut P, epoch: u32) -> bool {
     let life = this.life();
-    life.epoch == epoch && !life.marks.committing
+    life.epoch == epoch && !life.marks.any(Marks::COMMITTING)
+}
+
+/// Calls a method of the author's with a fresh step, and hears what it says.
+pub(super) fn hear<P: Process>(this: &mut P, cx: CX![P], call: impl FnOnce(&mut P, CX![P], Step<P>)) {
+    let life = this.life();
+    let (epoch, step) = (life.epoch, Step::new(life, life.desk.open()));
+    guarded(this, cx, epoch, |this, cx| call(this, cx, step));
+    if let Some(word) = this.life().desk.close() {
+        on_word(this, cx, epoch, word);
+    }
 }
 
 /// Calls the author's code. A panic in it becomes the fault of this process.
 #[inline]
-pub(super) fn guarded<P: Process>(this: &mut P, cx: CX![P], epoch: u32, call: impl FnOnce(&mut P, CX![P])) {
+fn guarded<P: Process>(this: &mut P, cx: CX![P], epoch: u32, call: impl FnOnce(&mut P, CX![P])) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| call(this, cx))) {
         on_panic(this, cx, epoch, panic);
     }
@@ -113,7 +128,7 @@ pub(super) fn guarded<P: Process>(this: &mut P, cx: CX![P], epoch: u32, call: im
 fn on_panic<P: Process>(this: &mut P, cx: CX![P], epoch: u32, panic: Box<dyn std::any::Any + Send>) {
     let fault = Fault::Panicked { state: state_name(this.life()), message: panic_text(panic) };
     log::error!("{}: {fault}", this.life().title());
-    on_word(this, cx, epoch, Word::Fail(fault));
+    on_word(this, cx, epoch, Word::Fail(Box::new(fault)));
 }
 
 /// What a panic said.
@@ -127,12 +142,12 @@ pub(crate) fn panic_text(panic: Box<dyn std::any::Any + Send>) -> String {
 /// Leaves the present state for another stage or state.
 fn transit<P: Process>(this: &mut P, cx: CX![P], stage: Stage, state: Option<P::State>) {
     leave(this.life());
-    if !this.life().marks.durable {
+    if !this.life().marks.any(Marks::DURABLE) {
         enter(this.life(), cx, stage, state);
         return settle(this, cx);
     }
     let life = this.life();
-    let (desired, at, slot) = (life.desired, life.kernel.wall(), life.slot);
+    let (desired, at, slot) = (life.desired, life.kernel().wall(), life.slot);
     let Some(id) = life.id() else { return };
     let written = match state.as_ref().map(serde_json::to_string).transpose() {
         Ok(json) => json.map(|json| (P::State::VERSION, json)),
@@ -152,11 +167,11 @@ fn transit<P: Process>(this: &mut P, cx: CX![P], stage: Stage, state: Option<P::
 fn end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
     leave(this.life());
     let life = this.life();
-    life.kernel.desire_children(life.slot, Desired::Kill);
-    if !life.marks.durable {
+    life.kernel().desire_children(life.slot, Desired::Kill);
+    if !life.marks.any(Marks::DURABLE) {
         return enter_end(this, cx, outcome);
     }
-    let (at, slot) = (life.kernel.wall(), life.slot);
+    let (at, slot) = (life.kernel().wall(), life.slot);
     let Some(id) = life.id() else { return };
     let (outcome, json) = match outcome_json(&outcome) {
         Ok(json) => (outcome, json),
@@ -185,15 +200,15 @@ fn outcome_json<O: serde::Serialize>(outcome: &Outcome<O>) -> Result<Option<Stri
 
 /// Hands a transition to the journal, together with the ledger entries that were noted for it.
 fn commit<P: Process>(life: &mut Life<P>, entry: Entry, slot: Slot) {
-    life.marks.committing = true;
+    life.marks.set(Marks::COMMITTING);
     let ledger = std::mem::take(&mut life.more().ledger);
-    life.kernel.write(slot, ledger.into_iter().chain([entry]));
+    life.kernel().write(slot, ledger.into_iter().chain([entry]));
 }
 
 /// The transition is in the journal: now it is true.
 fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
     let life = this.life();
-    life.marks.committing = false;
+    life.marks.clear(Marks::COMMITTING);
     match life.more.as_mut().and_then(|more| more.pending.take()) {
         Some(Pending::Enter(stage, state)) => {
             enter(life, cx, stage, state);
@@ -208,8 +223,10 @@ fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
 #[inline]
 fn leave<P: Process>(life: &mut Life<P>) {
     life.epoch = life.epoch.wrapping_add(1);
-    life.marks.driven = false;
-    if let Some(more) = &mut life.more {
+    life.marks.clear(Marks::DRIVEN);
+    if let Some(more) = &mut life.more
+        && !more.held.is_empty()
+    {
         more.held.clear();
     }
 }
@@ -228,15 +245,15 @@ fn enter<P: Process>(life: &mut Life<P>, cx: CX![P], stage: Stage, state: Option
 /// Lets the watchers know, once for each burst of transitions: they see the latest phase, not each one between.
 fn tell<P: Process>(life: &mut Life<P>, cx: CX![P]) {
     let Some(more) = &life.more else { return };
-    if more.watchers.is_empty() || life.marks.telling {
+    if more.watchers.is_empty() || life.marks.any(Marks::TELLING) {
         return;
     }
-    life.marks.telling = true;
+    life.marks.set(Marks::TELLING);
     let actor = cx.this().clone();
     cx.lazy(move |s| {
         actor.apply(s, |this, _| {
             let life = this.life();
-            life.marks.telling = false;
+            life.marks.clear(Marks::TELLING);
             let phase = life.phase();
             if let Some(more) = &life.more {
                 more.watchers.iter().for_each(|w| w.fwd(phase.clone()));
@@ -248,13 +265,13 @@ fn tell<P: Process>(life: &mut Life<P>, cx: CX![P]) {
 /// Compares what is with what is desired, and moves on if they differ; else drives the state.
 fn settle<P: Process>(this: &mut P, cx: CX![P]) {
     let life = this.life();
-    if life.marks.committing {
+    if life.marks.any(Marks::COMMITTING) {
         return;
     }
     match table::next(life.stage, life.desired) {
         Some(stage) => {
             if stage == Stage::Killing {
-                life.kernel.desire_children(life.slot, Desired::Kill);
+                life.kernel().desire_children(life.slot, Desired::Kill);
             }
             transit(this, cx, stage, None);
         }
@@ -271,31 +288,60 @@ fn drive<P: Process>(this: &mut P, cx: CX![P]) {
         Stage::Killing => true,
         Stage::Created | Stage::Paused | Stage::Finished | Stage::Killed | Stage::Failed => return,
     };
-    if life.marks.queued || life.marks.driven {
+    if life.marks.any(Marks::QUEUED.and(Marks::DRIVEN)) {
         return;
     }
-    if killing && life.kernel.has_live_children(life.slot) {
-        life.marks.outlived = true;
+    if killing && life.kernel().has_live_children(life.slot) {
+        life.marks.set(Marks::OUTLIVED);
         return;
     }
-    let waits_for_nudge = life.marks.stepwise && !killing;
-    if waits_for_nudge && !life.kernel.has_nudge(life.slot) {
+    let waits_for_nudge = life.marks.any(Marks::STEPWISE) && !killing;
+    if waits_for_nudge && !life.kernel().has_nudge(life.slot) {
         return;
     }
-    if !life.kernel.take_step() {
-        life.marks.queued = true;
-        life.kernel.queue(life.slot);
-        return;
+    call_author(this, cx);
+}
+
+/// How many states a process may walk through before the messages of others are read.
+const STATES_IN_A_ROW: u32 = 16;
+
+/// Calls `advance` or `clean`, and again for each state that it goes on to at once, as long as this turn has room.
+fn call_author<P: Process>(this: &mut P, cx: CX![P]) {
+    for _ in 0..STATES_IN_A_ROW {
+        let life = this.life();
+        if !life.kernel().take_step() {
+            life.marks.set(Marks::QUEUED);
+            return life.kernel().queue(life.slot);
+        }
+        // Only a step that is taken uses up its nudge.
+        if life.marks.any(Marks::STEPWISE) {
+            life.kernel().take_nudge(life.slot);
+        }
+        life.marks.set(Marks::DRIVEN);
+        let (epoch, killing, state) = (life.epoch, life.stage == Stage::Killing, life.state.clone());
+        let step = Step::new(life, life.desk.open());
+        guarded(this, cx, epoch, move |this, cx| {
+            if killing { this.clean(cx, state, step) } else { this.advance(cx, state, step) }
+        });
+        let life = this.life();
+        match life.desk.close() {
+            None => return,
+            // The common case by itself: nothing stands between this word and the next state.
+            Some(Word::To(state))
+                if life.epoch == epoch && life.walks_freely() && !is_off_table(life, &state) =>
+            {
+                leave(life);
+                life.state = state;
+                if life.more.is_some() {
+                    tell(life, cx);
+                }
+            }
+            Some(word) => return on_word(this, cx, epoch, word),
+        }
     }
-    if waits_for_nudge {
-        life.kernel.take_nudge(life.slot);
-    }
-    life.marks.driven = true;
-    let (state, epoch) = (life.state.clone(), life.epoch);
-    let step = Step::new(cx.this().clone(), epoch);
-    guarded(this, cx, epoch, |this, cx| {
-        if killing { this.clean(cx, state, step) } else { this.advance(cx, state, step) }
-    });
+    let life = this.life();
+    life.marks.set(Marks::QUEUED);
+    life.kernel().poke_now(life.slot, Poke::Drive);
 }
 
 fn enter_end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
@@ -306,7 +352,7 @@ fn enter_end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
         parent = more.parent;
         tell_end(&mut more, &outcome);
     }
-    life.kernel.clone().ended::<P>(life.slot, outcome, parent);
+    life.kernel().clone().ended::<P>(life.slot, outcome, parent);
     cx.stop();
 }
 
@@ -324,9 +370,9 @@ fn on_desire<P: Process>(this: &mut P, cx: CX![P], wish: Desired) {
         return;
     }
     life.desired = desired;
-    let moves_now = !life.marks.committing && table::next(life.stage, desired).is_some();
+    let moves_now = !life.marks.any(Marks::COMMITTING) && table::next(life.stage, desired).is_some();
     // A desire that leads to a transition is written with it; any other is written by itself, so that it survives.
-    if life.marks.durable && !moves_now {
+    if life.marks.any(Marks::DURABLE) && !moves_now {
         write_desire(life);
     }
     settle_or_rest(this, cx, moves_now);
@@ -350,20 +396,20 @@ fn write_desire<P: Process>(life: &mut Life<P>) {
     if ending {
         return;
     }
-    let (desired, at) = (life.desired, life.kernel.wall());
+    let (desired, at) = (life.desired, life.kernel().wall());
     let more = life.more();
     more.seq += 1;
     let entry = Entry::Step { id, seq: more.seq, stage, desired, state: None, at };
-    life.kernel.note(entry);
+    life.kernel().note(entry);
 }
 
 fn on_nudge<P: Process>(this: &mut P, cx: CX![P]) {
     let life = this.life();
-    if life.marks.committing || life.marks.queued || life.stage != Stage::Running {
+    if life.marks.any(Marks::COMMITTING) || life.marks.any(Marks::QUEUED) || life.stage != Stage::Running {
         return;
     }
-    if !life.marks.stepwise {
-        life.kernel.drop_nudges(life.slot);
+    if !life.marks.any(Marks::STEPWISE) {
+        life.kernel().drop_nudges(life.slot);
         leave(life);
     }
     drive(this, cx);
@@ -371,20 +417,20 @@ fn on_nudge<P: Process>(this: &mut P, cx: CX![P]) {
 
 fn on_child_ended<P: Process>(this: &mut P, cx: CX![P]) {
     let life = this.life();
-    if life.marks.outlived && !life.kernel.has_live_children(life.slot) {
-        life.marks.outlived = false;
+    if life.marks.any(Marks::OUTLIVED) && !life.kernel().has_live_children(life.slot) {
+        life.marks.clear(Marks::OUTLIVED);
         settle(this, cx);
     }
 }
 
 fn on_child_failed<P: Process>(this: &mut P, cx: CX![P]) {
     let life = this.life();
-    if life.stage != Stage::Running || life.marks.committing {
+    if life.stage != Stage::Running || life.marks.any(Marks::COMMITTING) {
         return;
     }
-    if let Some((key, why)) = life.kernel.take_child_fault(life.slot) {
+    if let Some((key, why)) = life.kernel().take_child_fault(life.slot) {
         let epoch = life.epoch;
-        on_word(this, cx, epoch, Word::Fail(Fault::Child { key, why }));
+        on_word(this, cx, epoch, Word::Fail(Box::new(Fault::Child { key, why })));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The lifecycle of one process: the field through which the framework keeps its books in the author's struct.
 
+use super::desk::Desk;
 use super::{Child, Outcome, OutcomeOf, Phase, PhaseOf, Process, State, children, drive};
 use crate::journal::{Desired, EffectEnd, EffectRow, Entry, Stage};
 use crate::runtime::{Kernel, RuntimeHandle, Slot};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 /// The lifecycle of a process. It comes into the author's struct through the closure that makes it.
 pub struct Life<P: Process> {
-    pub(super) kernel: Rc<Kernel>,
+    pub(super) desk: Rc<Desk<P>>,
     pub(super) slot: Slot,
     /// Counts the states that were entered and left. A step or a reply of another epoch is late.
     pub(super) epoch: u32,
@@ -23,23 +24,39 @@ pub struct Life<P: Process> {
     pub(super) more: Option<Box<More<P>>>,
 }
 
-/// What is true of a process at the moment, one bit each.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Marks {
+/// What is true of a process at the moment: a set of the bits below.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Marks(u8);
+
+impl Marks {
     /// Its transitions go to the journal.
-    pub durable: bool,
+    pub const DURABLE: Marks = Marks(1);
     /// A transition is on its way to the journal; nothing else happens until it is there.
-    pub committing: bool,
+    pub const COMMITTING: Marks = Marks(2);
     /// `advance` or `clean` was called for this state: once for each entry.
-    pub driven: bool,
-    /// It waits in the backlog for the next turn.
-    pub queued: bool,
+    pub const DRIVEN: Marks = Marks(4);
+    /// It waits on the agenda for a turn that has room.
+    pub const QUEUED: Marks = Marks(8);
     /// In step mode: it may not advance until it is nudged.
-    pub stepwise: bool,
+    pub const STEPWISE: Marks = Marks(16);
     /// It is to be killed, and waits for its children to be gone first.
-    pub outlived: bool,
+    pub const OUTLIVED: Marks = Marks(32);
     /// Its watchers will hear of it at the end of this burst.
-    pub telling: bool,
+    pub const TELLING: Marks = Marks(64);
+
+    /// Whether one of these bits is set.
+    pub fn any(self, of: Marks) -> bool {
+        self.0 & of.0 != 0
+    }
+    pub fn set(&mut self, mark: Marks) {
+        self.0 |= mark.0;
+    }
+    pub fn clear(&mut self, mark: Marks) {
+        self.0 &= !mark.0;
+    }
+    pub const fn and(self, other: Marks) -> Marks {
+        Marks(self.0 | other.0)
+    }
 }
 
 pub(super) struct More<P: Process> {
@@ -85,10 +102,16 @@ pub(crate) struct Birth<P: Process> {
 }
 
 impl<P: Process> Life<P> {
-    pub(crate) fn begin(kernel: Rc<Kernel>, slot: Slot, birth: Birth<P>) -> Life<P> {
+    pub(crate) fn begin(kernel: &Rc<Kernel>, slot: Slot, birth: Birth<P>) -> Life<P> {
         let Birth { stage, desired, state, durable, stepwise, seq, parent } = birth;
-        let marks = Marks { durable, stepwise, ..Marks::default() };
-        let mut life = Life { kernel, slot, epoch: 0, stage, desired, marks, state, more: None };
+        let mut marks = Marks::default();
+        for (is, mark) in [(durable, Marks::DURABLE), (stepwise, Marks::STEPWISE)] {
+            if is {
+                marks.set(mark);
+            }
+        }
+        let mut life =
+            Life { desk: Desk::of(kernel), slot, epoch: 0, stage, desired, marks, state, more: None };
         if seq > 0 || parent.is_some() {
             let more = life.more();
             more.seq = seq;
@@ -99,7 +122,7 @@ impl<P: Process> Life<P> {
 
     /// The number of this process in the journal; none if it is not in one.
     pub fn id(&self) -> Option<ProcessId> {
-        self.kernel.id_of(self.slot)
+        self.kernel().id_of(self.slot)
     }
 
     /// The phase at this moment.
@@ -116,7 +139,7 @@ impl<P: Process> Life<P> {
 
     /// The runtime that this process lives in.
     pub fn runtime(&self) -> RuntimeHandle {
-        RuntimeHandle::of(&self.kernel)
+        RuntimeHandle::of(self.kernel())
     }
 
     /// Keeps `guard` until this state is left, by whatever door: a step, a pause, a kill, a fault. The only way to keep a
@@ -146,13 +169,13 @@ impl<P: Process> Life<P> {
     /// # Ok::<(), RuntimeError>(())
     /// ```
     pub fn after(&mut self, cx: CX![P], delay: Duration, ret: Ret<()>) {
-        self.kernel.count_timer(1);
-        let kernel = self.kernel.clone();
+        self.kernel().count_timer(1);
+        let kernel = self.kernel().clone();
         let key = cx.after(delay, move |_| {
             kernel.count_timer(-1);
             ret.ret(());
         });
-        self.hold(Timer { key, actor: cx.this().clone(), kernel: self.kernel.clone() });
+        self.hold(Timer { key, actor: cx.this().clone(), kernel: self.kernel().clone() });
     }
 
     /// Spawns a child, or finds it again if it exists: `child.key` names it within this parent, also after a restart.
@@ -166,18 +189,32 @@ impl<P: Process> Life<P> {
     /// Notes in the ledger that `effect` is about to happen. It is written together with the next transition, so call
     /// this before the step into the state that has the effect.
     pub fn owe(&mut self, effect: EffectRow) {
-        if let (true, Some(process)) = (self.marks.durable, self.id()) {
-            let at = self.kernel.wall();
+        if let (true, Some(process)) = (self.marks.any(Marks::DURABLE), self.id()) {
+            let at = self.kernel().wall();
             self.more().ledger.push(Entry::EffectMade { process, effect, at });
         }
     }
 
     /// Notes in the ledger how an effect ended. It is written together with the next transition.
     pub fn settle(&mut self, effect: EffectRow, end: EffectEnd) {
-        if let (true, Some(process)) = (self.marks.durable, self.id()) {
-            let at = self.kernel.wall();
+        if let (true, Some(process)) = (self.marks.any(Marks::DURABLE), self.id()) {
+            let at = self.kernel().wall();
             self.more().ledger.push(Entry::EffectEnded { process, effect, end, at });
         }
+    }
+
+    /// Whether nothing stands between a step and the next state: it runs, it shall run, and it is in no journal.
+    #[inline]
+    pub(super) fn walks_freely(&self) -> bool {
+        const TELLING: u8 = Marks::TELLING.0;
+        self.stage == Stage::Running
+            && self.desired == Desired::Run
+            && self.marks.0 & !TELLING == Marks::DRIVEN.0
+    }
+
+    #[inline]
+    pub(super) fn kernel(&self) -> &Rc<Kernel> {
+        &self.desk.kernel
     }
 
     pub(super) fn more(&mut self) -> &mut More<P> {
@@ -196,7 +233,7 @@ impl<P: Process> Life<P> {
 /// An actor that is stopped past the framework, by `stop!` or `fail!` in its own code, still ends with a reason.
 impl<P: Process> Drop for Life<P> {
     fn drop(&mut self) {
-        if self.stage.is_end() || self.kernel.is_closing() {
+        if self.stage.is_end() || self.kernel().is_closing() {
             return;
         }
         let fault = Fault::Stopped { state: self.state.name().into() };
@@ -204,7 +241,11 @@ impl<P: Process> Drop for Life<P> {
         if let Some(more) = &mut self.more {
             drive::tell_end(more, &Outcome::Failed(fault.clone()));
         }
-        self.kernel.ended::<P>(self.slot, Outcome::Failed(fault), self.more.as_ref().and_then(|m| m.parent));
+        self.kernel().ended::<P>(
+            self.slot,
+            Outcome::Failed(fault),
+            self.more.as_ref().and_then(|m| m.parent),
+        );
     }
 }
 
@@ -270,7 +311,7 @@ pub(crate) fn begin<P: Process>(
     birth: Birth<P>,
     make: &dyn Fn(Life<P>) -> P,
 ) {
-    let process = make(Life::begin(kernel.clone(), slot, birth));
+    let process = make(Life::begin(kernel, slot, birth));
     let own = ActorOwn::<P>::new(core, stakker::ret_nop!(), 0);
     let actor = own.clone();
     // The value goes in before any other call to the actor is queued, so the actor never keeps a queue of its own.

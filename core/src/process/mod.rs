@@ -37,6 +37,7 @@
 //! ```
 
 mod children;
+mod desk;
 mod drive;
 mod handle;
 mod life;

@@ -1,23 +1,31 @@
 //! The one-shot right to leave a state.
 
+use super::desk::Desk;
+use super::handle::Found;
 use super::{Fault, Life, Process, State, drive, table::Said};
+use crate::runtime::{Kernel, Slot};
 use stakker::{Actor, CX, Fwd, Ret};
 use std::fmt::Display;
+use std::rc::Rc;
 
 /// The right to leave the present state, once. Using it consumes it; dropping it fails the process with
 /// [`Fault::Abandoned`], so a process never waits for an answer that cannot come.
 #[must_use = "a step that is dropped fails the process"]
 pub struct Step<P: Process> {
     /// Taken when the step is used.
-    actor: Option<Actor<P>>,
+    desk: Option<Rc<Desk<P>>>,
+    slot: Slot,
+    /// The call of the author's code that this step was given to.
+    call: u64,
     epoch: u32,
 }
 
 /// What a process said.
-pub(super) enum Word<P: Process> {
+pub(crate) enum Word<P: Process> {
     To(P::State),
     Finish(P::Output),
-    Fail(Fault),
+    /// Boxed, because a fault is large and rare.
+    Fail(Box<Fault>),
     Abandon,
     Killed,
 }
@@ -34,8 +42,10 @@ impl<P: Process> Word<P> {
 }
 
 impl<P: Process> Step<P> {
-    pub(super) fn new(actor: Actor<P>, epoch: u32) -> Step<P> {
-        Step { actor: Some(actor), epoch }
+    /// The step that is given to a call of the author's code.
+    #[inline]
+    pub(super) fn new(life: &Life<P>, call: u64) -> Step<P> {
+        Step { desk: Some(life.desk.clone()), slot: life.slot, call, epoch: life.epoch }
     }
 
     /// Goes on to `state`. It is entered when the transition is durable.
@@ -57,7 +67,7 @@ impl<P: Process> Step<P> {
 
     /// Ends the process with this fault.
     pub fn fault(self, fault: Fault) {
-        self.say(Word::Fail(fault));
+        self.say(Word::Fail(Box::new(fault)));
     }
 
     /// Ends a process that is to be killed, because nothing of it is left outside. Anywhere else it is a fault.
@@ -68,7 +78,7 @@ impl<P: Process> Step<P> {
     /// Remains in this state, and gives the right back: for handlers of [`each`](Self::each) that decide to wait for
     /// the next item. The process can then be moved on only by the stream that the item came from.
     pub fn stay(mut self) {
-        self.actor = None;
+        self.desk = None;
     }
 
     /// Turns the step into a `Ret` that will call `method` with a fresh step and the answer. If the `Ret` dies
@@ -76,18 +86,16 @@ impl<P: Process> Step<P> {
     /// is logged and dropped.
     pub fn reply<T: 'static>(mut self, method: impl FnOnce(&mut P, CX![P], Step<P>, T) + 'static) -> Ret<T> {
         let epoch = self.epoch;
-        let Some(actor) = self.actor.take() else { return Ret::new(|_| ()) };
+        let Some(actor) = self.take_actor() else { return Ret::new(|_| ()) };
         Ret::new(move |answer| {
             let target = actor.clone();
             actor.defer(move |s| {
-                let back = target.clone();
                 target.apply(s, move |this, cx| match answer {
                     Some(answer) => {
                         if !drive::is_current(this, epoch) {
                             return drive::on_late(this, "an answer");
                         }
-                        let step = Step::new(back, epoch);
-                        drive::guarded(this, cx, epoch, |this, cx| method(this, cx, step, answer));
+                        drive::hear(this, cx, |this, cx, step| method(this, cx, step, answer));
                     }
                     None => drive::on_word(this, cx, epoch, Word::Abandon),
                 });
@@ -126,29 +134,49 @@ impl<P: Process> Step<P> {
     /// ```
     pub fn each<T: 'static>(mut self, method: impl Fn(&mut P, CX![P], Step<P>, T) + 'static) -> Fwd<T> {
         let epoch = self.epoch;
-        let Some(actor) = self.actor.take() else { return Fwd::new(|_| ()) };
+        let Some(actor) = self.take_actor() else { return Fwd::new(|_| ()) };
         let method = std::rc::Rc::new(method);
         let source = Source { actor: actor.clone(), epoch };
         Fwd::new(move |item| {
             let _alive = &source;
             let (target, method) = (actor.clone(), method.clone());
             actor.defer(move |s| {
-                let back = target.clone();
                 target.apply(s, move |this, cx| {
                     if !drive::is_current(this, epoch) {
                         return drive::on_late(this, "an item of a stream");
                     }
-                    let step = Step::new(back, epoch);
-                    drive::guarded(this, cx, epoch, |this, cx| method(this, cx, step, item));
+                    drive::hear(this, cx, |this, cx, step| method(this, cx, step, item));
                 });
             });
         })
     }
 
+    #[inline]
     fn say(mut self, word: Word<P>) {
-        if let Some(actor) = self.actor.take() {
-            tell(actor, self.epoch, word);
+        let Some(desk) = self.desk.take() else { return };
+        if let Some(word) = desk.lay(self.call, word) {
+            send(&desk.kernel, self.slot, self.epoch, word);
         }
+    }
+
+    /// The actor, which takes over the right of this step. None if it is gone.
+    fn take_actor(&mut self) -> Option<Actor<P>> {
+        let desk = self.desk.take()?;
+        actor_in(&desk.kernel, self.slot)
+    }
+}
+
+fn actor_in<P: Process>(kernel: &Kernel, slot: Slot) -> Option<Actor<P>> {
+    match kernel.find::<P>(slot)? {
+        Found::Live(actor) => Some(actor),
+        Found::Over(_) => None,
+    }
+}
+
+#[cold]
+fn send<P: Process>(kernel: &Kernel, slot: Slot, epoch: u32, word: Word<P>) {
+    if let Some(actor) = actor_in(kernel, slot) {
+        tell(actor, epoch, word);
     }
 }
 
@@ -173,8 +201,8 @@ fn tell<P: Process>(actor: Actor<P>, epoch: u32, word: Word<P>) {
 
 impl<P: Process> Drop for Step<P> {
     fn drop(&mut self) {
-        if let Some(actor) = self.actor.take() {
-            tell(actor, self.epoch, Word::Abandon);
+        if let Some(desk) = self.desk.take() {
+            send::<P>(&desk.kernel, self.slot, self.epoch, Word::Abandon);
         }
     }
 }

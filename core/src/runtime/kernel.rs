@@ -11,6 +11,7 @@ use crate::process::{Found, OutcomeOf, Over, Poke, Process, Resident};
 use crate::{JournalUid, ProcessId, WallTime};
 use slotmap::Key;
 use stakker_mio::mio::Waker;
+use std::any::{Any, TypeId};
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -31,6 +32,8 @@ pub(crate) struct Kernel {
     /// Who is to be told what, when there is room in a turn. First come, first served.
     agenda: RefCell<VecDeque<(Slot, Poke)>>,
     outbox: RefCell<Outbox>,
+    /// What all processes of a kind share, by type.
+    shared: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
     budget: Budget,
     wall: Cell<WallTime>,
     next_id: Cell<ProcessId>,
@@ -58,6 +61,7 @@ impl Kernel {
             kinds: RefCell::default(),
             agenda: RefCell::default(),
             outbox: RefCell::default(),
+            shared: RefCell::default(),
             budget: Budget::new(clock, now),
             wall: Cell::new(clock.wall(now)),
             next_id: Cell::new(ProcessId::FIRST),
@@ -157,9 +161,10 @@ impl Kernel {
         self.closing.set(true);
         let rows = std::mem::take(&mut *self.rows.borrow_mut());
         let kinds = std::mem::take(&mut *self.kinds.borrow_mut());
+        let shared = std::mem::take(&mut *self.shared.borrow_mut());
         self.agenda.borrow_mut().clear();
         self.live.set(0);
-        drop((rows, kinds));
+        drop((rows, kinds, shared));
     }
 
     // ---- the table
@@ -237,7 +242,8 @@ impl Kernel {
         }
     }
 
-    fn poke_now(&self, slot: Slot, poke: Poke) {
+    /// Tells a process something as the next message of this turn.
+    pub(crate) fn poke_now(&self, slot: Slot, poke: Poke) {
         if let Some(resident) = self.rows.borrow().get(slot).and_then(|row| row.resident.as_ref()) {
             resident.poke(poke);
         }
@@ -414,6 +420,20 @@ impl Kernel {
 
     pub(super) fn timers(&self) -> usize {
         usize::try_from(self.timers.get()).unwrap_or(0)
+    }
+
+    /// The one `T` of this runtime.
+    pub(crate) fn shared<T: 'static>(&self, make: impl FnOnce() -> T) -> Rc<T> {
+        let known = self.shared.borrow().get(&TypeId::of::<T>()).cloned();
+        if let Some(Ok(shared)) = known.map(Rc::downcast) {
+            return shared;
+        }
+        let shared = Rc::new(make());
+        // A runtime that is closing keeps nothing that refers to it.
+        if !self.is_closing() {
+            self.shared.borrow_mut().insert(TypeId::of::<T>(), shared.clone());
+        }
+        shared
     }
 
     pub(super) fn kinds(&self) -> Ref<'_, BTreeMap<String, Rc<dyn Kind>>> {

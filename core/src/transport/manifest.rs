@@ -326,6 +326,22 @@ mod tests {
     }
 
     #[test]
+    fn damaged_text_never_panics_and_what_is_read_comes_back() {
+        let text = manifest([file("a\\b", b"1"), file("c d", b"2")]).to_string();
+        let mut rng = fastrand::Rng::with_seed(7);
+        for _ in 0..20_000 {
+            let mut bytes = text.clone().into_bytes();
+            for _ in 0..rng.usize(1..4) {
+                let at = rng.usize(..bytes.len());
+                bytes[at] = *rng.choice(b" \n\\u{}0a-/.\xff\x80").expect("there are some");
+            }
+            if let Ok(read) = String::from_utf8_lossy(&bytes).parse::<Manifest>() {
+                assert_eq!(read.to_string().parse(), Ok(read));
+            }
+        }
+    }
+
+    #[test]
     fn wrong_lines_are_named() {
         for line in [
             "file 0644 1",

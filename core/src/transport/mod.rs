@@ -64,7 +64,7 @@ pub enum Op {
     Remove {
         /// Which.
         path: RemotePath,
-        /// Whether a directory may be removed with all that is in it.
+        /// Whether a directory may be removed with all that is in it. Without, a full one is `Exists`.
         tree: bool,
         /// `true` if there was something.
         ret: Answer<bool>,
@@ -119,6 +119,10 @@ pub enum Op {
 }
 
 /// A command to run.
+///
+/// It belongs to the transport and is killed with it, or with its guard, together with its process group. What it starts
+/// in a group of its own goes on. The answer comes when it has ended and its outputs have, or soon after its end if
+/// somebody whom it left behind still holds them.
 pub struct Exec {
     /// The program and its arguments; never empty.
     pub argv: Vec<String>,
@@ -205,10 +209,14 @@ pub enum Ended {
 }
 
 /// Files to send.
+///
+/// Of the modes the lower nine bits are sent. A link below `from` is sent as a link if what it holds stays below `from`,
+/// and is `Refused` if not; so is a socket, a pipe or a device.
 pub struct Put {
     /// A file or a directory of this machine.
     pub from: PathBuf,
-    /// Where it will lie on the host: the path of the file or of the directory itself, not of its parent.
+    /// Where it will lie on the host: the path of the file or of the directory itself, not of its parent. Directories that
+    /// are missing above it are made.
     pub to: RemotePath,
     /// Bytes moved so far, now and then.
     pub progress: Option<Fwd<Progress>>,
@@ -303,7 +311,8 @@ impl Transport {
         &self.name
     }
 
-    /// Begins an operation.
+    /// Begins an operation. Those that are in flight together are carried out in any order: whoever needs one after the
+    /// other waits for the first answer.
     pub fn op(&self, op: Op) {
         self.ops.fwd(op);
     }

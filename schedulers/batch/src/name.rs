@@ -59,6 +59,24 @@ pub struct Place {
 }
 
 impl Place {
+    /// The place of a sandbox that stands in the ledger; none if it is not one of ours.
+    ///
+    /// ```
+    /// use procession_batch::Place;
+    /// let place = Place::of_sandbox("/scratch/procession-0badcafe-1-2").expect("one of ours");
+    /// assert_eq!((place.root.as_str(), place.name.attempt), ("/scratch", 2));
+    /// assert_eq!(place.sandbox(), "/scratch/procession-0badcafe-1-2");
+    /// assert!(Place::of_sandbox("/home/me").is_none());
+    /// ```
+    pub fn of_sandbox(path: &str) -> Option<Place> {
+        let (root, name) = match path.rsplit_once('/') {
+            Some(("", name)) => ("/", name),
+            Some((root, name)) => (root, name),
+            None => ("", path),
+        };
+        Some(Place { root: root.to_string(), name: JobName::parse(name)? })
+    }
+
     /// The folder of this attempt. Each attempt has its own, so that nothing an earlier one left is taken for its own.
     pub fn sandbox(&self) -> String {
         match self.root.trim_end_matches('/') {

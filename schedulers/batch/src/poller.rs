@@ -63,9 +63,12 @@ pub struct Poller {
 }
 
 /// Somebody wants to know when the status of a job is another one than it knows.
-pub(crate) struct Follow {
+pub struct Follow {
+    /// The attempt.
     pub place: Place,
+    /// What is known of it.
     pub known: Status,
+    /// Who wants to know.
     pub ret: Ret<Status>,
     /// Nobody wants to know any more when this is gone.
     pub alive: Weak<()>,
@@ -105,7 +108,7 @@ impl Poller {
     }
 
     /// Tells the status of a job as soon as it is another one than is known.
-    pub(crate) fn follow(&mut self, cx: CX![], follow: Follow) {
+    pub fn follow(&mut self, cx: CX![], follow: Follow) {
         self.serial += 1;
         self.follows.insert(follow.place.name, (self.serial, follow));
         self.interval = self.dialect.pace().fastest;

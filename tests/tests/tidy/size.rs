@@ -11,6 +11,8 @@ const FILE_THINK: usize = 400;
 const FILE_NEVER: usize = 600;
 /// Lines of a function, from `fn` to its brace: what fits on a screen. Above it, the function stands in the ratchet.
 const FUNCTION_THINK: usize = 60;
+/// How far the ratchet may lag behind: not every line that is saved needs a change of its number.
+const SLACK: usize = 25;
 /// No ratchet permits more.
 const FUNCTION_NEVER: usize = 90;
 
@@ -27,7 +29,7 @@ pub struct Measured {
 pub fn measure(source: &Source) -> Vec<Measured> {
     let mut out = Vec::new();
     let lines = source.production().lines().count();
-    if lines > FILE_THINK {
+    if lines > FILE_THINK && !source.is_test() {
         out.push(Measured { what: source.path.clone(), lines, never: FILE_NEVER });
     }
     let mut functions = Functions { path: &source.path, out };
@@ -55,7 +57,7 @@ pub fn judge(measured: Vec<Measured>, ratchet: &str) -> Vec<Finding> {
             _ if lines > never => find(what, format!("{lines} lines; split it, for {never} is the limit")),
             None => find(what, format!("{lines} lines; split it, or agree on it in tests/tidy-ratchet.txt")),
             Some(agreed) if *lines > agreed => find(what, format!("grew from {agreed} to {lines} lines")),
-            Some(agreed) if *lines < agreed => {
+            Some(agreed) if *lines + SLACK < agreed => {
                 find(what, format!("shrank to {lines} lines: lower the ratchet's {agreed}"))
             }
             Some(_) => {}
@@ -141,9 +143,10 @@ mod tests {
             found.iter().map(|f| f.what.clone()).collect::<Vec<_>>().join("; ")
         };
         assert_eq!(verdict(450, "# why\n450 core/src/a.rs\n"), "");
+        assert_eq!(verdict(450, "475 core/src/a.rs"), "");
         assert!(verdict(450, "").contains("split it, or agree"));
         assert!(verdict(450, "440 core/src/a.rs").contains("grew from 440 to 450"));
-        assert!(verdict(450, "460 core/src/a.rs").contains("lower the ratchet's 460"));
+        assert!(verdict(450, "476 core/src/a.rs").contains("lower the ratchet's 476"));
         assert!(verdict(601, "601 core/src/a.rs").contains("600 is the limit"));
         assert!(verdict(300, "450 core/src/a.rs").contains("take it out"));
     }

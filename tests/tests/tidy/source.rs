@@ -42,9 +42,10 @@ impl Source {
         ["/compile-fail/", "/compile_fail/", "/ui/", "/corpus/"].iter().any(|part| self.path.contains(part))
     }
 
-    /// Whether the whole file is a test: the stories, and the integration tests of a crate.
+    /// Whether the whole file is a test: the stories with their world, and the tests of a crate.
     pub fn is_test(&self) -> bool {
-        self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
+        let world = self.path.starts_with("tests/src/");
+        world || self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
     }
 
     /// The text up to the unit tests, which stand at the end of a file.

@@ -17,6 +17,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 
+/// How many operations may wait for the helper thread. Whoever has more in flight has lost count of them.
+const MOST_WAITING: usize = 100_000;
+
 /// How this machine is used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
@@ -50,8 +53,8 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
-/// This machine, as an actor. Dropping its owner kills the commands that run, with their groups, and ends transfers;
-/// whoever asked gets `None`.
+/// This machine, as an actor. Dropping its owner, before the stakker, kills the commands that run, with their groups, and
+/// ends transfers; whoever asked gets `None`.
 ///
 /// ```
 /// use procession::transport::{Exec, Op};
@@ -102,6 +105,20 @@ enum Whom {
     Removed(Answer<bool>),
     Bytes(Answer<Vec<u8>>),
     Resolved(String, Answer<OwnedFd>),
+}
+
+impl Whom {
+    fn fail(self, e: TransportError) {
+        match self {
+            Whom::Tree(whom) => whom.ret(Err(e)),
+            Whom::Listed(whom) => whom.ret(Err(e)),
+            Whom::Found(whom) => whom.ret(Err(e)),
+            Whom::Done(whom) => whom.ret(Err(e)),
+            Whom::Removed(whom) => whom.ret(Err(e)),
+            Whom::Bytes(whom) => whom.ret(Err(e)),
+            Whom::Resolved(_, whom) => whom.ret(Err(e)),
+        }
+    }
 }
 
 impl Local {
@@ -158,15 +175,20 @@ impl Local {
                 (Work::Write { path: at(path), bytes, mode }, Whom::Done(ret))
             }
         };
-        let id = self.wait(Waiting { answer, progress: None, _cancel: None });
-        self.files.ask(id, work);
+        self.ask(work, Waiting { answer, progress: None, _cancel: None });
     }
 
-    /// Files the work under a number, and hands it to the helper thread.
-    fn wait(&mut self, waiting: Waiting) -> WorkId {
+    /// Hands work to the helper thread; who waits for it is found again by its number.
+    fn ask(&mut self, work: Work, waiting: Waiting) {
+        if self.waiting.len() >= MOST_WAITING {
+            let full = format!("{MOST_WAITING} operations wait already, the limit");
+            return waiting.answer.fail(TransportError::Refused(full));
+        }
+        let id = self.next;
         self.next += 1;
-        self.waiting.insert(self.next, waiting);
-        self.next
+        let worker = if let Work::Resolve { .. } = work { &self.names } else { &None };
+        worker.as_ref().unwrap_or(&self.files).ask(id, work);
+        self.waiting.insert(id, waiting);
     }
 
     fn exec(&mut self, cx: CX![], exec: Exec, answer: Answer<Exit>) {
@@ -191,12 +213,11 @@ impl Local {
         progress: Option<Fwd<Progress>>,
         cancel: Option<CancelToken>,
     ) {
-        let id = self.next + 1;
+        let id = self.next;
         if let Some(cancel) = &cancel {
             cancel.on_cancel(ret_some_to!([cx], on_cancel(id) as ()));
         }
-        let id = self.wait(Waiting { answer: Whom::Tree(answer), progress, _cancel: cancel });
-        self.files.ask(id, work);
+        self.ask(work, Waiting { answer: Whom::Tree(answer), progress, _cancel: cancel });
     }
 
     fn on_cancel(&mut self, _: CX![], id: WorkId) {
@@ -216,14 +237,8 @@ impl Local {
                 Err(e) => return answer.ret(Err(crate::reason::named("the thread that looks up names", &e))),
             }
         }
-        let id = self.wait(Waiting {
-            answer: Whom::Resolved(host.clone(), answer),
-            progress: None,
-            _cancel: None,
-        });
-        if let Some(names) = &self.names {
-            names.ask(id, Work::Resolve { host, port });
-        }
+        let answer = Whom::Resolved(host.clone(), answer);
+        self.ask(Work::Resolve { host, port }, Waiting { answer, progress: None, _cancel: None });
     }
 
     fn dial(&mut self, cx: CX![], host: String, addresses: Vec<SocketAddr>, answer: Answer<OwnedFd>) {

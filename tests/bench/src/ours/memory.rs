@@ -55,10 +55,9 @@ pub enum TickState {
 
 states! { TickState { Tick => [Tock, end], Tock => [Tick, end] } }
 
-/// Goes to and fro between two states.
+/// Goes to and fro between two states, `n` times.
 pub struct Ticker {
-    life: Life<Self>,
-    last: u64,
+    pub life: Life<Self>,
 }
 
 impl Process for Ticker {
@@ -72,9 +71,9 @@ impl Process for Ticker {
 
     fn advance(&mut self, _: CX![], state: TickState, step: Step<Self>) {
         match state {
-            TickState::Tick { n } | TickState::Tock { n } if n == self.last => step.finish(n),
-            TickState::Tick { n } => step.to(TickState::Tock { n: n + 1 }),
-            TickState::Tock { n } => step.to(TickState::Tick { n: n + 1 }),
+            TickState::Tick { n: 0 } | TickState::Tock { n: 0 } => step.finish(0),
+            TickState::Tick { n } => step.to(TickState::Tock { n: n - 1 }),
+            TickState::Tock { n } => step.to(TickState::Tick { n: n - 1 }),
         }
     }
 }
@@ -119,7 +118,7 @@ impl World {
 
     /// `n` steps of one process.
     pub fn steps(&mut self, n: u64) {
-        let ticker = self.runtime.spawn_with(TickState::Tick { n: 0 }, move |life| Ticker { life, last: n });
+        let ticker = self.runtime.spawn_with(TickState::Tick { n }, |life| Ticker { life });
         ticker.launch();
         self.turns();
     }
@@ -128,7 +127,7 @@ impl World {
     pub fn watched_steps(&mut self, n: u64) -> u64 {
         let told = Rc::new(Cell::new(0));
         let seen = told.clone();
-        let ticker = self.runtime.spawn_with(TickState::Tick { n: 0 }, move |life| Ticker { life, last: n });
+        let ticker = self.runtime.spawn_with(TickState::Tick { n }, |life| Ticker { life });
         ticker.watch(Fwd::new(move |_| seen.set(seen.get() + 1)));
         ticker.launch();
         self.turns();

@@ -1,4 +1,6 @@
 //! What is measured of ours: the same machines as the peers', as processes.
 
+pub mod children;
 pub mod cross;
+pub mod durable;
 pub mod memory;

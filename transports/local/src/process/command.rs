@@ -86,7 +86,8 @@ pub struct Ran {
 #[serde(rename_all = "kebab-case")]
 pub enum End {
     /// By itself or by a signal. A shell stood between if the process was in a journal or had limits; then 127 may mean
-    /// that there is no such program, and an exit code above 128 is read as a signal.
+    /// that there is no such program, and an exit code above 128 is read as a signal. Outside of a journal, 95 and 96 may
+    /// mean that a file or the folder cannot be made or opened.
     Ended(Ended),
     /// It came to a limit, and was stopped.
     Limit(Limit),

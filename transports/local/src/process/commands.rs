@@ -4,21 +4,23 @@
 //! it is given back when the command has ended, also while its process is paused.
 
 use super::identity::{self, OsProcess};
+use super::launch::{Launch, confine};
+use super::running::{Gone, Running, Seen, Standing, Watcher, signal, signal_group};
 use super::{Limit, Limits};
 use crate::exec::ended;
 use crate::reason;
 use crate::watched::Watched;
 use crate::worker::bury_elsewhere;
-use procession::transport::{Ended, TransportError};
-use rustix::fd::OwnedFd;
+use procession::transport::TransportError;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process_group, pidfd_open, prlimit};
-use stakker::{Actor, CX, Core, FixedTimerKey, Ret, after, call, fwd_to};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use stakker::{Actor, CX, Ret, after, call, fwd_to};
 use stakker_mio::mio::Interest;
 use stakker_mio::{MioPoll, MioSource, Ready};
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// How often memory and children are looked at.
@@ -27,10 +29,13 @@ const SAMPLE: Duration = Duration::from_millis(500);
 /// How long a command has between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether the last of a killed group has gone.
+/// How often it is looked whether the last of a killed group has gone: so often quickly, then slowly and thoroughly.
 const LOOK: Duration = Duration::from_millis(20);
+const QUICK_LOOKS: u32 = 5;
+const SLOW_LOOK: Duration = Duration::from_secs(1);
 
-/// The commands of this machine. Dropping its owner kills those that are not in a journal; the others go on.
+/// The commands of this machine. Dropping its owner, before the runtime, kills those that are not in a journal; the others
+/// go on.
 pub struct Commands {
     poll: MioPoll,
     limit: usize,
@@ -39,75 +44,7 @@ pub struct Commands {
     queue: VecDeque<(u64, Launch, Ret<Started>)>,
 }
 
-/// A command to start.
-pub(super) struct Launch {
-    pub(super) command: Command,
-    pub(super) limits: Limits,
-    /// Whether it waits at a gate until [`Commands::open`].
-    pub(super) gated: bool,
-    /// Whether it goes on when this program ends.
-    pub(super) survives: bool,
-}
-
 pub(super) type Started = Result<OsProcess, TransportError>;
-
-/// What a watcher is told, once.
-pub(super) enum Seen {
-    /// It has ended; how, if it was a child of this program.
-    Gone(Gone),
-    /// It has come to a limit that we keep, and goes on.
-    Exceeded(Limit),
-}
-
-/// How a command ended, as far as it is known.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Gone {
-    pub(super) ended: Option<Ended>,
-    pub(super) peak_rss: Option<u64>,
-    pub(super) cpu: Option<Duration>,
-}
-
-struct Running {
-    serial: u64,
-    /// None once it has ended; nobody has asked yet how.
-    pidfd: Option<MioSource<Watched>>,
-    gate: Option<OwnedFd>,
-    survives: bool,
-    ours: bool,
-    standing: Standing,
-    gone: Gone,
-    watcher: Option<Watcher>,
-    stopping: Option<Ret<Gone>>,
-    kill: Option<FixedTimerKey>,
-}
-
-/// How a command stands to the process that asked for it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// The process does not have it in its state yet.
-    Unclaimed,
-    /// It does.
-    Claimed,
-    /// It never will: nobody is going to ask how the command ended.
-    Forgotten,
-}
-
-struct Watcher {
-    serial: u64,
-    ret: Ret<Seen>,
-    limits: Limits,
-    deadline: Option<FixedTimerKey>,
-    sample: Option<FixedTimerKey>,
-}
-
-impl Watcher {
-    fn end(self, core: &mut Core) -> Ret<Seen> {
-        for timer in [self.deadline, self.sample].into_iter().flatten() {
-            core.timer_del(timer);
-        }
-        self.ret
-    }
-}
 
 /// Keeps a place in the queue, or a watch. Dropping it gives it up.
 pub(super) struct Hold {
@@ -132,24 +69,6 @@ pub(super) fn hold(commands: &Actor<Commands>, os: Option<&OsProcess>) -> (Hold,
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let serial = NEXT.fetch_add(1, Ordering::Relaxed);
     (Hold { commands: commands.clone(), os: os.copied(), serial }, serial)
-}
-
-impl Running {
-    /// A command that this program did not start.
-    fn found(pidfd: Option<MioSource<Watched>>) -> Running {
-        Running {
-            serial: 0,
-            pidfd,
-            gate: None,
-            survives: true,
-            ours: false,
-            standing: Standing::Claimed,
-            gone: Gone::default(),
-            watcher: None,
-            stopping: None,
-            kill: None,
-        }
-    }
 }
 
 impl Commands {
@@ -263,9 +182,7 @@ impl Commands {
         }
         let Some(running) = self.running.get_mut(&os) else { return };
         if running.pidfd.is_none() {
-            ret.ret(Seen::Gone(running.gone));
-            self.running.remove(&os);
-            return;
+            return ret.ret(Seen::Gone(running.gone));
         }
         let sampled = !running.ours || limits.memory.is_some() || limits.processes.is_some();
         let timed = os;
@@ -331,6 +248,10 @@ impl Commands {
         let Some(running) = self.running.get_mut(os).filter(|running| running.pidfd.is_some()) else {
             return;
         };
+        if running.pidfd.as_ref().is_some_and(|pidfd| !has_ended(pidfd)) {
+            // A token is used again, so an event may be about an older descriptor.
+            return;
+        }
         if running.stopping.is_some() {
             // While the leader is not reaped its number cannot be another's, so the rest of its group can still be named.
             signal(os, running, Signal::KILL);
@@ -341,7 +262,6 @@ impl Commands {
                 let peak_rss = running.gone.peak_rss.max(Some(used.rusage.maxrss));
                 running.gone = Gone { ended: Some(ended(used.status)), peak_rss, cpu };
             }
-            // Spurious.
             Ok(None) => return,
             // Not a child of this program: whoever's it is reaps it.
             Err(e) if e.raw_os_error() == Some(rustix::io::Errno::CHILD.raw_os_error()) => {}
@@ -350,15 +270,21 @@ impl Commands {
         running.pidfd = None;
         running.gate = None;
         let gone = running.gone;
-        let told = running.watcher.is_some() || running.standing == Standing::Forgotten;
-        let stopping = running.stopping.is_some();
+        let (stopping, standing) = (running.stopping.is_some(), running.standing);
         self.tell(cx, os, Seen::Gone(gone));
         if stopping {
-            self.look(cx, *os);
-        } else if told {
+            self.look(cx, *os, 0);
+        } else if standing == Standing::Forgotten {
             self.running.remove(os);
         }
         self.admit(cx);
+    }
+
+    /// The process knows how its command ended. Until it says so it may ask again, for instance after a pause.
+    pub(super) fn release(&mut self, _: CX![], os: OsProcess) {
+        if self.running.get(&os).is_some_and(|running| running.pidfd.is_none()) {
+            self.running.remove(&os);
+        }
     }
 
     /// Stops a command with its whole group, and answers when nothing of it is left. At once, if it is gone already.
@@ -376,7 +302,7 @@ impl Commands {
             if os.has_orphans(self.boot) {
                 signal_group(&os, Signal::KILL);
             }
-            return self.look(cx, os);
+            return self.look(cx, os, 0);
         }
         signal(&os, running, Signal::TERM);
         if running.kill.is_none() {
@@ -390,9 +316,12 @@ impl Commands {
 
     /// Whether the last of the group has gone. After the leader was reaped its number stays taken as long as there is a
     /// group of this number.
-    fn look(&mut self, cx: CX![], os: OsProcess) {
-        if os.has_orphans(self.boot) {
-            after!(LOOK, [cx], look(os));
+    fn look(&mut self, cx: CX![], os: OsProcess, looks: u32) {
+        let is_left = os.has_orphans(self.boot);
+        if is_left && looks < QUICK_LOOKS {
+            after!(LOOK, [cx], look(os, looks + 1));
+        } else if is_left && os.has_living_orphans() {
+            after!(SLOW_LOOK, [cx], look(os, looks));
         } else if let Some(running) = self.running.remove(&os) {
             if let Some(timer) = running.kill {
                 cx.timer_del(timer);
@@ -404,6 +333,12 @@ impl Commands {
     }
 }
 
+/// A pidfd is readable when its process has ended (pidfd_open(2)).
+fn has_ended(pidfd: &Watched) -> bool {
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
 impl Drop for Commands {
     fn drop(&mut self) {
         for (os, running) in &self.running {
@@ -413,34 +348,4 @@ impl Drop for Commands {
             }
         }
     }
-}
-
-/// Signals the group of a command whose leader is not reaped, so that its number is not another's.
-fn signal(os: &OsProcess, running: &Running, signal: Signal) {
-    if running.pidfd.is_some() {
-        signal_group(os, signal);
-    }
-}
-
-fn signal_group(os: &OsProcess, signal: Signal) {
-    if let Some(pid) = os.pid() {
-        // ESRCH means that all of them have ended: just what was wanted.
-        let _ = kill_process_group(pid, signal);
-    }
-}
-
-/// Sets the limits that the kernel keeps, before the command begins: its processes inherit them from the witness.
-fn confine(pid: Pid, limits: &Limits) -> rustix::io::Result<()> {
-    let cpu = limits.cpu.map(|limit| limit.as_secs() + u64::from(limit.subsec_nanos() > 0));
-    let set = |resource, limit: Option<u64>, slack: u64| match limit {
-        Some(limit) => {
-            let limit = Rlimit { current: Some(limit), maximum: Some(limit.saturating_add(slack)) };
-            prlimit(Some(pid), resource, limit).map(drop)
-        }
-        None => Ok(()),
-    };
-    // At the soft limit comes SIGXCPU, which says why; at the hard one SIGKILL, which does not.
-    set(Resource::Cpu, cpu, 2)?;
-    set(Resource::As, limits.address_space, 0)?;
-    set(Resource::Fsize, limits.output, 0)
 }

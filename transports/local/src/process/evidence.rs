@@ -11,10 +11,12 @@ use std::time::Duration;
 ///
 /// It reads one line before it does anything: if this program dies before the process is in the journal, there is an end
 /// of file instead, and nothing has happened. The trap lets the command have its SIGTERM and the witness still see how it
-/// ended; a handler, unlike an ignored signal, is not inherited.
+/// ended; a handler, unlike an ignored signal, is not inherited. What is wrong with a file (95) or the folder (96) is found
+/// before the fence, so that it is not taken for an exit code of the command.
 pub(super) const WITNESS: &str = r#"
 read -r _ || exit 98
 mkdir -p -- "$1" && cd -- "$1" || exit 96
+[ -r "$3" ] && true >>"$4" && true >>"$5" || exit 95
 mkdir -- "$2" || exit 97
 trap : HUP INT TERM
 (shift 5; exec "$@") <"$3" >"$4" 2>"$5"
@@ -27,7 +29,8 @@ exit "$code"
 pub(super) const GATE: &str = r#"
 read -r _ || exit 98
 if [ -n "$1" ]; then mkdir -p -- "$1" && cd -- "$1" || exit 96; fi
-exec <"$3" >"$4" 2>"$5" || exit 95
+[ -r "$3" ] && true >>"$4" && true >>"$5" || exit 95
+exec <"$3" >"$4" 2>"$5"
 shift 5
 exec "$@"
 "#;
