@@ -42,6 +42,7 @@ pub use verb::Verb;
 use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
 use crate::input::{Answer, Input, Tidied, doubled};
 use crate::outcome::{Outcome, Uncollected, Verdict};
+use crate::planted;
 use crate::state::State::{
     Cancelling, Cleaning, Collecting, Ended, Killed, Planned, Queued, Reconciling, Running, Seeking, Staging,
     Submitting,
@@ -174,6 +175,10 @@ fn on_evidence(attempt: Attempt, job: JobId, said: Option<End>, reads: u32, exit
     match exit {
         Some(ending) => {
             let ending = Ending { end: proven(ending.end, said), ..ending };
+            Next::to(Collecting { attempt, ending, tries: 0 }).close(Thing::Job, attempt, EffectEnd::Over)
+        }
+        None if planted::is(planted::Planted::AbsenceMeansFinished) => {
+            let ending = Ending { end: End::Exited { code: 0 }, started: None, over: None };
             Next::to(Collecting { attempt, ending, tries: 0 }).close(Thing::Job, attempt, EffectEnd::Over)
         }
         None if reads < READS => look_again(attempt, job, said, reads),

@@ -2,6 +2,7 @@
 
 use crate::dialect::{Call, Cleaned, Evidence, JobId, Status, clean};
 use crate::machine::Verb;
+use crate::planted;
 use crate::poller::{ANSWER_WITHIN, Away, Follow, KEEP, died};
 use crate::staging::{Errand, errands};
 use crate::{Answer, Host, Job, Place, Remote, SchedulerProcess, State, Tidied};
@@ -239,6 +240,9 @@ pub(crate) fn sure<T: 'static>(
 ) -> transport::Answer<T> {
     let host = transport.name().to_string();
     Ret::new(move |answer: Option<Result<T, TransportError>>| {
+        if answer.is_none() && planted::is(planted::Planted::ReplySwallowed) {
+            return std::mem::forget(ret);
+        }
         ret.ret(answer.unwrap_or_else(|| Err(died(&host))));
     })
 }

@@ -17,6 +17,30 @@ pub fn plain_job(number: usize, host: &str, seconds: u64, code: i32) -> Plan {
     plan(number, host, json!({ "command": ["sim-job", seconds.to_string(), code.to_string(), "result.txt"] }))
 }
 
+/// The same, and it does not listen to TERM.
+pub fn stubborn_job(number: usize, host: &str, seconds: u64, code: i32) -> Plan {
+    let (seconds, code) = (seconds.to_string(), code.to_string());
+    plan(number, host, json!({ "command": ["sim-job", seconds, code, "stubborn", "result.txt"] }))
+}
+
+/// A job that fails with this code, twice.
+pub fn retried_job(number: usize, host: &str, seconds: u64, code: i32) -> Plan {
+    let command = json!(["sim-job", seconds.to_string(), code.to_string()]);
+    plan(number, host, json!({ "command": command, "retries": { "attempts": 2, "on": ["exit"] } }))
+}
+
+/// A job that lasts longer than its walltime, both in seconds.
+pub fn long_job(number: usize, host: &str, seconds: u64, walltime: u64) -> Plan {
+    let command = json!(["sim-job", seconds.to_string(), "0"]);
+    plan(number, host, json!({ "command": command, "resources": { "walltime": format!("{walltime}s") } }))
+}
+
+/// A job whose sandbox is moved to another folder when it is over.
+pub fn stashed_job(number: usize, host: &str, seconds: u64) -> Plan {
+    let command = json!(["sim-job", seconds.to_string(), "0", "result.txt"]);
+    plan(number, host, json!({ "command": command, "remote": { "stash": "kept" } }))
+}
+
 /// A job of any kind that there is.
 pub fn any_job(number: usize, host: &str, dice: &mut Dice) -> Plan {
     let seconds = match dice.below(4) {

@@ -9,7 +9,7 @@ use super::host::SimHost;
 use super::trace::Trace;
 use super::witness::Witness;
 use procession::ProcessId;
-use procession::journal::{Entry, MemoryStore, Stage};
+use procession::journal::{Desired, Entry, MemoryStore, Stage};
 use procession_batch::{End, JobName, Outcome, Unrun, Verdict};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +37,10 @@ struct Seen {
     /// Processes that were killed, and whose hosts have not been looked at yet.
     killed: Vec<ProcessId>,
     outcomes: BTreeMap<ProcessId, String>,
+    /// Processes whose job was over in the journal.
+    over: BTreeSet<ProcessId>,
+    /// Processes whose owner wished for their end before that.
+    doomed: BTreeSet<ProcessId>,
     wrong: Option<String>,
     most_at_once: u32,
 }
@@ -190,7 +194,15 @@ impl Seen {
     fn on_entry(&mut self, entry: &Entry) {
         match entry {
             Entry::Born(row) => self.enter(row.id, row.stage),
-            Entry::Step { id, stage, .. } => self.enter(*id, *stage),
+            Entry::Step { id, stage, desired, state, .. } => {
+                self.enter(*id, *stage);
+                if state.as_ref().is_some_and(|(_, json)| json.contains(r#""at":{"state":"ended""#)) {
+                    self.over.insert(*id);
+                }
+                if *desired == Desired::Kill && !self.over.contains(id) {
+                    self.doomed.insert(*id);
+                }
+            }
             Entry::End { id, stage, outcome, .. } => {
                 self.enter(*id, *stage);
                 self.on_end(*id, *stage, outcome.as_deref());
@@ -216,6 +228,9 @@ impl Seen {
     fn on_end(&mut self, id: ProcessId, stage: Stage, outcome: Option<&str>) {
         match (stage, outcome) {
             (Stage::Killed, _) => self.killed.push(id),
+            (Stage::Finished, _) if self.doomed.contains(&id) => {
+                self.object(format!("process {id} was to be killed, and finished"));
+            }
             (Stage::Finished, Some(json)) => {
                 self.outcomes.insert(id, json.to_owned());
                 match serde_json::from_str::<Outcome>(json) {

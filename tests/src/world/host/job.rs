@@ -38,6 +38,7 @@ pub struct Frame {
     args: FrameArgs,
     line: FrameLine,
     traps: bool,
+    is_fenced: bool,
     payload: Option<Pid>,
     began: WallTime,
     code: i32,
@@ -62,7 +63,15 @@ enum FrameLine {
 impl Frame {
     /// A frame that has just been forked.
     pub fn new(args: FrameArgs) -> Frame {
-        Frame { args, line: FrameLine::Exec, traps: false, payload: None, began: WallTime(0), code: 0 }
+        Frame {
+            args,
+            line: FrameLine::Exec,
+            traps: false,
+            is_fenced: true,
+            payload: None,
+            began: WallTime(0),
+            code: 0,
+        }
     }
 
     fn folder(&self) -> String {
@@ -88,6 +97,8 @@ impl Frame {
             }
             FrameLine::Exec => {
                 here.machine.exec(here.pid, self.shown());
+                let text = here.read(&format!(".job-{}", self.args.attempt)).unwrap_or_default();
+                self.is_fenced = !text.contains(r#"mkdir -p "$here/started""#);
                 FrameLine::WriteId
             }
             FrameLine::WriteId => {
@@ -113,6 +124,12 @@ impl Frame {
                 Ok(()) => {
                     here.machine.started(&self.args.name);
                     self.began = here.machine.wall();
+                    self.traps = true;
+                    FrameLine::Outputs
+                }
+                // The script as it lies there may have lost its fence.
+                Err(_) if !self.is_fenced => {
+                    here.machine.started(&self.args.name);
                     self.traps = true;
                     FrameLine::Outputs
                 }
