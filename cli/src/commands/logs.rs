@@ -72,7 +72,7 @@ struct Tail {
 impl Tail {
     /// What has come since the last time, and from where; none if there is no file.
     fn read(&mut self, files: &[PathBuf]) -> Result<Option<(PathBuf, Vec<u8>)>, Trouble> {
-        if self.of != files {
+        if self.of != files && !files.is_empty() {
             *self = Tail { of: files.to_owned(), read: 0 };
         }
         for path in files {
