@@ -9,6 +9,10 @@
 
 mod ids;
 pub mod journal;
+#[cfg(not(feature = "planted-bugs"))]
+mod planted;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod process;
 mod runtime;
 pub mod transport;

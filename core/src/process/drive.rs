@@ -10,6 +10,7 @@ use super::step::{Step, Word, state_name};
 use super::table::{self, Verdict};
 use super::{Fault, Outcome, OutcomeOf, Phase, PhaseOf, Process, State};
 use crate::journal::{Desired, Entry, Stage};
+use crate::planted;
 use crate::runtime::Slot;
 use stakker::{CX, Fwd, Ret};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -103,7 +104,8 @@ pub(super) fn on_late<P: Process>(this: &mut P, what: &str) {
 #[inline]
 pub(super) fn is_current<P: Process>(this: &mut P, epoch: u32) -> bool {
     let life = this.life();
-    life.epoch == epoch && !life.marks.any(Marks::COMMITTING)
+    let current = life.epoch == epoch || planted::is(planted::Planted::EpochIgnored);
+    current && !life.marks.any(Marks::COMMITTING)
 }
 
 /// Calls a method of the author's with a fresh step, and hears what it says.
@@ -303,7 +305,7 @@ fn drive<P: Process>(this: &mut P, cx: CX![P]) {
 }
 
 /// How many states a process may walk through before the messages of others are read.
-const STATES_IN_A_ROW: u32 = 16;
+const STATES_IN_A_ROW: u32 = 64;
 
 /// Calls `advance` or `clean`, and again for each state that it goes on to at once, as long as this turn has room.
 fn call_author<P: Process>(this: &mut P, cx: CX![P]) {

@@ -2,6 +2,7 @@
 
 use super::{Kernel, Slot};
 use crate::journal::{Desired, ProcessRow, Stage};
+use crate::planted;
 use crate::process::{Birth, Life, Outcome, OutcomeOf, Over, Process, begin, read_state};
 use crate::{Edge, State, Unreadable};
 use stakker::Core;
@@ -50,7 +51,10 @@ impl<P: Process> Kind for Maker<P> {
             return Ok(());
         }
         let state = read_state::<P::State>(row.version, &row.state)?;
-        let (stage, desired, seq) = (row.stage, row.desired, row.seq);
+        let forgets = row.desired == Desired::Kill && planted::is(planted::Planted::KillForgotten);
+        let (stage, desired) =
+            if forgets { (Stage::Running, Desired::Run) } else { (row.stage, row.desired) };
+        let seq = row.seq;
         let birth = Birth { stage, desired, state, durable: true, stepwise: false, seq, parent };
         begin(to.kernel, to.core, to.slot, birth, &*self.0);
         Ok(())

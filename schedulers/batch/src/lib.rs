@@ -21,6 +21,10 @@ mod job;
 pub mod machine;
 mod name;
 mod outcome;
+#[cfg(not(feature = "planted-bugs"))]
+mod planted;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod poller;
 mod process;
 mod resources;

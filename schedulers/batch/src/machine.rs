@@ -33,8 +33,8 @@ mod verb;
 mod walk;
 
 pub use limits::{
-    ASK_APART, ASKS, CANCEL_APART, CLEAN_APART, CLEANS, COLLECT_APART, COLLECTS, LONGEST, MOST_LOSSES,
-    READ_APART, READS, Rules, TERMS,
+    ASK_APART, ASKS, CANCEL_APART, CLEAN_APART, CLEANS, COLLECT_APART, COLLECTS, LATE_APART, LONGEST,
+    MOST_LOSSES, READ_APART, READS, Rules, TERMS,
 };
 pub use next::{Ledger, Next, Thing};
 pub use verb::Verb;
@@ -42,6 +42,7 @@ pub use verb::Verb;
 use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
 use crate::input::{Answer, Input, Tidied, doubled};
 use crate::outcome::{Outcome, Uncollected, Verdict};
+use crate::planted;
 use crate::state::State::{
     Cancelling, Cleaning, Collecting, Ended, Killed, Planned, Queued, Reconciling, Running, Seeking, Staging,
     Submitting,
@@ -103,9 +104,17 @@ fn on_kill(state: State) -> Next {
         Cancelling { attempt, job, tries, then: _ } => {
             Next::to(Cancelling { attempt, job, tries, then: Last::Clean(Then::Killed) })
         }
-        // Nothing of the job runs in these.
-        Staging { attempt } | Collecting { attempt, .. } => clean(attempt, Then::Killed),
-        Cleaning { attempt, tries, then: _ } => Next::to(Cleaning { attempt, tries, then: Then::Killed }),
+        // Nothing of the job runs in these. But a file that is on its way would make the sandbox anew.
+        Staging { attempt } => clean(attempt, Then::Late),
+        Collecting { attempt, .. } => clean(attempt, Then::Killed),
+        Cleaning { then: Then::Killed | Then::Late, .. } => Next::to(state),
+        Cleaning { attempt, tries, then: Then::Again(_) } => {
+            Next::to(Cleaning { attempt, tries, then: Then::Killed })
+        }
+        // It may be on its way to where it was to stay.
+        Cleaning { attempt, tries, then: Then::Over(_) } => {
+            Next::to(Cleaning { attempt, tries, then: Then::Late })
+        }
         // It was over before the wish came.
         Ended { .. } | Killed => Next::to(state),
     }
@@ -166,6 +175,10 @@ fn on_evidence(attempt: Attempt, job: JobId, said: Option<End>, reads: u32, exit
     match exit {
         Some(ending) => {
             let ending = Ending { end: proven(ending.end, said), ..ending };
+            Next::to(Collecting { attempt, ending, tries: 0 }).close(Thing::Job, attempt, EffectEnd::Over)
+        }
+        None if planted::is(planted::Planted::AbsenceMeansFinished) => {
+            let ending = Ending { end: End::Exited { code: 0 }, started: None, over: None };
             Next::to(Collecting { attempt, ending, tries: 0 }).close(Thing::Job, attempt, EffectEnd::Over)
         }
         None if reads < READS => look_again(attempt, job, said, reads),
@@ -236,7 +249,12 @@ fn on_tidied(attempt: Attempt, tries: u32, then: Then, how: Tidied) -> Next {
         Next::stay(state, doubled(CLEAN_APART, tries, LONGEST))
     };
     match (how, then) {
-        (Tidied::Removed, then) => after(then).close(Thing::Folder, attempt, EffectEnd::Undone),
+        (Tidied::Removed, Then::Late) => {
+            Next::stay(Cleaning { attempt, tries: 0, then: Then::Killed }, LATE_APART)
+        }
+        (Tidied::Removed, then @ (Then::Again(_) | Then::Over(_) | Then::Killed)) => {
+            after(then).close(Thing::Folder, attempt, EffectEnd::Undone)
+        }
         (Tidied::Kept, then @ Then::Over(_)) => after(then).close(Thing::Folder, attempt, EffectEnd::Kept),
         // An outcome does not wait for ever for somebody's open file. The ledger says that the folder is still there.
         (Tidied::Stuck, then @ Then::Over(_)) if tries + 1 >= CLEANS => {
@@ -244,7 +262,7 @@ fn on_tidied(attempt: Attempt, tries: u32, then: Then, how: Tidied) -> Next {
         }
         (Tidied::Stuck, then @ Then::Over(_)) => again(then),
         // A later kill means that nothing at all is left, so an attempt is gone before the next one is made.
-        (Tidied::Kept | Tidied::Stuck, then @ (Then::Again(_) | Then::Killed)) => again(then),
+        (Tidied::Kept | Tidied::Stuck, then @ (Then::Again(_) | Then::Killed | Then::Late)) => again(then),
     }
 }
 
@@ -260,7 +278,7 @@ fn after(then: Then) -> Next {
     match then {
         Then::Again(attempt) => begin(attempt),
         Then::Over(outcome) => Next::to(Ended { outcome }),
-        Then::Killed => Next::to(Killed),
+        Then::Killed | Then::Late => Next::to(Killed),
     }
 }
 

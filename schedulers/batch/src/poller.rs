@@ -112,7 +112,8 @@ impl Poller {
         self.serial += 1;
         self.follows.insert(follow.place.name, (self.serial, follow));
         self.interval = self.dialect.pace().fastest;
-        if self.failures == 0 {
+        // A host that is away is left alone, unless nobody was there to come back for.
+        if self.failures == 0 || self.timer.is_none() {
             self.arm(cx, self.interval);
         }
     }

@@ -198,6 +198,8 @@ pub enum Then {
     Over(Outcome),
     /// The end that the owner wished for.
     Killed,
+    /// The same, but what was being sent when the wish came may still arrive: the sandbox is removed once more, later.
+    Late,
 }
 
 /// Why there was no job.

@@ -58,7 +58,7 @@ pub fn why(job: &Job, since: WallTime, dialect: &dyn Dialect) -> Why {
             let next = match then {
                 Then::Again(_) => "it is tried again",
                 Then::Over(_) => "it is done",
-                Then::Killed => "it is gone",
+                Then::Killed | Then::Late => "it is gone",
             };
             (format!("its sandbox on {host} to be tidied up, which failed {tries} times"), next.to_string())
         }

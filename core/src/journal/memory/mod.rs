@@ -8,7 +8,9 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-use super::{Ask, EffectEnd, EffectRow, Journal, JournalError, Letter, Loaded, Note, Order, ProcessRow};
+use super::{
+    Ask, EffectEnd, EffectRow, Entry, Journal, JournalError, Letter, Loaded, Note, Order, ProcessRow,
+};
 use crate::{JournalUid, ProcessId};
 use records::Records;
 use std::cell::RefCell;
@@ -101,6 +103,7 @@ struct Disk {
     crash: Option<Crash>,
     failing: Option<JournalError>,
     delays_notes: bool,
+    watcher: Option<Rc<dyn Fn(&Entry)>>,
     last_opening: u64,
     open: Option<Opening>,
 }
@@ -112,6 +115,14 @@ struct Opening {
     notes: VecDeque<Note>,
     delayed: VecDeque<Note>,
     waker: Option<Waker>,
+}
+
+impl Opening {
+    fn fall(&mut self) {
+        self.status = Status::Crashed;
+        self.notes.clear();
+        self.delayed.clear();
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -141,6 +152,7 @@ impl MemoryStore {
             crash: None,
             failing: None,
             delays_notes: false,
+            watcher: None,
             last_opening: 0,
             open: None,
         })))
@@ -170,6 +182,18 @@ impl MemoryStore {
     /// more notes; the next opening finds what was durable.
     pub fn crash_at(&self, crash: Crash) {
         self.0.borrow_mut().crash = Some(crash);
+    }
+
+    /// Lets the power go now. If nobody holds the store, nothing happens.
+    pub fn crash_now(&self) {
+        if let Some(opening) = &mut self.0.borrow_mut().open {
+            opening.fall();
+        }
+    }
+
+    /// Tells `watcher` of each entry that becomes durable, in order. It must not touch the store.
+    pub fn watch(&self, watcher: impl Fn(&Entry) + 'static) {
+        self.0.borrow_mut().watcher = Some(Rc::new(watcher));
     }
 
     /// How many boundaries were reached: two for each write.
@@ -369,9 +393,7 @@ impl Disk {
         }
         let applied = match &self.failing {
             Some(why) => Err(why.clone()),
-            None => {
-                self.records.apply(entries).map_err(|why| JournalError::Refused { path: NAME.into(), why })
-            }
+            None => self.apply(entries),
         };
         if self.power_goes(Crash::After { write }, opening) {
             return None;
@@ -385,6 +407,15 @@ impl Disk {
         })
     }
 
+    fn apply(&mut self, entries: Vec<Entry>) -> Result<(), JournalError> {
+        let watched = self.watcher.clone().map(|watcher| (watcher, entries.clone()));
+        self.records.apply(entries).map_err(|why| JournalError::Refused { path: NAME.into(), why })?;
+        if let Some((watcher, entries)) = watched {
+            entries.iter().for_each(|entry| watcher(entry));
+        }
+        Ok(())
+    }
+
     fn power_goes(&mut self, here: Crash, opening: &mut Opening) -> bool {
         self.boundaries += 1;
         let goes = self.crash == Some(here);
@@ -392,9 +423,7 @@ impl Disk {
             self.crash = None;
             // A write that was lost has used up its number: the next one begins at an even boundary.
             self.boundaries += self.boundaries % 2;
-            opening.status = Status::Crashed;
-            opening.notes.clear();
-            opening.delayed.clear();
+            opening.fall();
         }
         goes
     }

@@ -26,6 +26,9 @@ pub const CANCEL_APART: Duration = Duration::from_millis(250);
 pub const CLEANS: u32 = 6;
 /// Between two tries to remove a sandbox; it doubles up to [`LONGEST`].
 pub const CLEAN_APART: Duration = Duration::from_secs(1);
+/// Between the two removals of a sandbox that was being filled when its job was killed: longer than a message that was
+/// sent before the first one is under way.
+pub const LATE_APART: Duration = Duration::from_secs(5);
 /// No wait of this machine is longer.
 pub const LONGEST: Duration = Duration::from_secs(60);
 

@@ -67,6 +67,7 @@ fn states() -> Vec<State> {
         cleaning(0, again()),
         cleaning(CLEANS - 1, Then::Over(outcome())),
         cleaning(CLEANS - 1, Then::Killed),
+        cleaning(0, Then::Late),
         State::Ended { outcome: outcome() },
         State::Killed,
     ]

@@ -55,7 +55,7 @@ impl State {
             State::Collecting { .. } => Verb::Collect,
             State::Cancelling { tries, .. } if *tries < TERMS => Verb::Cancel(Force::Term),
             State::Cancelling { .. } => Verb::Cancel(Force::Kill),
-            State::Cleaning { then: Then::Again(_) | Then::Killed, .. } => Verb::Remove,
+            State::Cleaning { then: Then::Again(_) | Then::Killed | Then::Late, .. } => Verb::Remove,
             State::Cleaning { then: Then::Over(outcome), .. } => match (&rules.remote, &outcome.verdict) {
                 // What could not be fetched is still there.
                 (Remote::Remove, Verdict::Incomplete { .. }) | (Remote::Keep, _) => Verb::Keep,

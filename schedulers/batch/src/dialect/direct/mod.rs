@@ -12,6 +12,7 @@ use super::{
     AnswerError, Call, Cancelled, Dialect, Force, Found, JobId, Refusal, ScriptFile, Status, Submitted,
     framed, framed_line, job_file, payload, sh,
 };
+use crate::planted::fenced;
 use crate::poller::Pace;
 use crate::{JobName, JobSpec, Place, SpecError};
 use std::time::Duration;
@@ -80,7 +81,7 @@ impl Dialect for Direct {
 
     fn files(&self, spec: &JobSpec, place: &Place) -> Vec<ScriptFile> {
         let name = job_file(place.name.attempt);
-        let frame = ScriptFile { name, text: scripts::JOB.to_string(), executable: true };
+        let frame = ScriptFile { name, text: fenced(scripts::JOB).into_owned(), executable: true };
         std::iter::once(frame).chain(payload(spec, place)).collect()
     }
 
@@ -92,7 +93,10 @@ impl Dialect for Direct {
         };
         let limits =
             [self.at_once.to_string(), self.slots.clone(), walltime.to_string(), signal, before.to_string()];
-        Call { argv: sh(scripts::SUBMIT, place.args().into_iter().chain(limits)), read: read_submitted }
+        Call {
+            argv: sh(&fenced(scripts::SUBMIT), place.args().into_iter().chain(limits)),
+            read: read_submitted,
+        }
     }
 
     fn ask(&self, place: &Place) -> Call<Found> {
