@@ -29,5 +29,5 @@ mod view;
 
 pub use exit::Exit;
 pub use hosts::{Host, Hosts, HostsError};
-pub use jobfile::{JobFile, JobFileError};
+pub use jobfile::{JobFile, JobFileError, Slip};
 pub use program::main;

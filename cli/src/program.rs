@@ -1,7 +1,7 @@
-//! The whole program, from its arguments to its exit code.
+//! The program: arguments in, a code out.
 
-use crate::exit::Exit;
-use crate::{args, commands, exit, screen};
+use crate::exit::{self, Exit};
+use crate::{args, commands, screen};
 use clap::Parser;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +23,7 @@ pub fn main(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Exit
 }
 
 fn run(args: args::Args) -> Exit {
-    let json = args.common.json;
+    let json = args.global.json;
     match commands::run(args) {
         Ok(exit) => exit,
         Err(trouble) => {
