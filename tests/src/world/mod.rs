@@ -86,7 +86,7 @@ impl Setup {
             hosts: 2,
             at_once: 3,
             faults: Faults::ALL,
-            runtime_lives: (seed % 4 != 0).then_some(lives),
+            runtime_lives: (!seed.is_multiple_of(4)).then_some(lives),
             moods: PerMille(250),
             keep_story: false,
         }

@@ -360,7 +360,7 @@ impl Machine {
     pub fn lock(&mut self, file: &str, holder: Pid, wait: Wait) -> bool {
         let lock = self.locks.entry(file.to_owned()).or_default();
         match (lock.holder, wait) {
-            (None, _) => {
+            (None, Wait::Woken | Wait::No) => {
                 lock.holder = Some(holder);
                 true
             }
