@@ -8,8 +8,7 @@ use procession::journal::MemoryStore;
 use procession::{Backoff, Child, Life, OnFailure, Outcome, Process, Runtime, Spawn, Step, states};
 use serde::{Deserialize, Serialize};
 use stakker::CX;
-use std::cell::Cell;
-use std::{error::Error, rc::Rc, time::Duration};
+use std::{cell::Cell, error::Error, rc::Rc, time::Duration};
 
 /// Works through its children one after the other. The sum so far is all it keeps.
 #[derive(Clone, Debug, Serialize, Deserialize)]

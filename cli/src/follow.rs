@@ -6,10 +6,13 @@ use crate::store::Store;
 use crate::view::View;
 use procession::ProcessId;
 use procession::journal::{Filter, ProcessRow, Reader, Stage};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The stages of what has not ended.
 pub(crate) const LIVE: [Stage; 4] = [Stage::Created, Stage::Running, Stage::Paused, Stage::Killing];
+
+/// More than these are read with one scan of all that live; fewer by their ids.
+const MANY: usize = 100;
 
 /// Whom to follow.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,13 +53,10 @@ impl Follow {
             return Ok(Vec::new());
         }
         let mut rows = self.new_ones()?;
-        let live = self.seen.values().filter(|view| !view.is_over()).map(|view| view.id);
-        for id in live.collect::<Vec<_>>() {
-            rows.extend(self.reader.process(id)?.transpose()?);
-        }
+        rows.extend(self.known_ones()?);
         self.looked = true;
+        rows.retain(|row| self.seen.get(&row.id).is_none_or(|view| view.row != *row));
         let mut changes: Vec<View> = rows.into_iter().map(View::of).collect();
-        changes.retain(|view| self.seen.get(&view.id) != Some(view));
         changes.sort_by_key(|view| view.id);
         changes.dedup_by_key(|view| view.id);
         self.seen.extend(changes.iter().map(|view| (view.id, view.clone())));
@@ -87,6 +87,26 @@ impl Follow {
     /// For other questions to the same journal.
     pub(crate) fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// Those that had not ended when we looked last, as they are now.
+    fn known_ones(&self) -> Result<Vec<ProcessRow>, Trouble> {
+        let mut live: BTreeSet<ProcessId> =
+            self.seen.values().filter(|view| !view.is_over()).map(|view| view.id).collect();
+        let mut rows = Vec::new();
+        if live.len() > MANY {
+            for row in
+                self.reader.processes(&Filter { stages: LIVE.to_vec(), kind: None })?.into_iter().flatten()
+            {
+                if live.remove(&row.id) {
+                    rows.push(row);
+                }
+            }
+        }
+        for id in live {
+            rows.extend(self.reader.process(id)?.transpose()?);
+        }
+        Ok(rows)
     }
 
     fn new_ones(&mut self) -> Result<Vec<ProcessRow>, Trouble> {

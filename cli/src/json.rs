@@ -52,6 +52,8 @@ schemas! {
 #[derive(Serialize)]
 pub(crate) struct Ps<'a> {
     pub(crate) store: &'a Path,
+    /// Whether a runtime is at work on it.
+    pub(crate) runtime: bool,
     pub(crate) processes: Vec<View>,
     /// Handed over, and not taken by a runtime yet.
     pub(crate) waiting: usize,

@@ -27,6 +27,8 @@ pub(crate) fn sweep(store: &Store, found: &mut [Trace]) -> Result<(), Trouble> {
             trace.leftover.why = why;
         } else if let Some(effect) = trace.effect.clone() {
             let (process, end) = (trace.leftover.process, EffectEnd::Undone);
+            // One that was kept has ended already, and only an open one can end.
+            entries.push(Entry::EffectMade { process, effect: effect.clone(), at });
             entries.push(Entry::EffectEnded { process, effect, end, at });
         }
     }

@@ -6,4 +6,5 @@
 #![forbid(unsafe_code)]
 
 pub mod contract;
+pub mod fuzz;
 pub mod world;

@@ -5,7 +5,7 @@ use crate::exit::{Exit, Trouble};
 use crate::hosts::{Host, Hosts};
 use crate::jobfile::{JobFile, JobFileError, Slip};
 use crate::screen::{self, Paint};
-use crate::{json, kinds};
+use crate::{json, kinds, place};
 use procession::journal::Filter;
 use procession::{JournalUid, ProcessId};
 use procession_batch::dialect::{clean, evidence};
@@ -38,7 +38,12 @@ pub(crate) fn refuse_impossible(host: &Host, jobs: &[JobFile]) -> Result<(), Tro
     let dialect = kinds::dialect(host);
     let slips = jobs.iter().flat_map(|job| {
         let path = job.path.clone();
-        dialect.cannot(&job.spec).into_iter().map(move |error| Slip { path: path.clone(), line: None, error })
+        // For the lines only; what counts was read before.
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        dialect.cannot(&job.spec).into_iter().map(move |error| {
+            let line = place::line(&text, &path, &error.field);
+            Slip { path: path.clone(), line, error }
+        })
     });
     let slips: Vec<Slip> = slips.collect();
     if slips.is_empty() { Ok(()) } else { Err(Trouble::JobFiles(vec![JobFileError::Wrong(slips)])) }

@@ -34,7 +34,9 @@ pub(crate) fn gc(desk: &Desk, args: &Gc) -> Result<Exit, Trouble> {
     } else if leftovers.is_empty() {
         screen::err("nothing is left over");
     } else {
-        let row = |l: &Leftover| vec![l.what.into(), l.host.clone(), l.name.clone(), l.process.to_string(), l.why.clone()];
+        let row = |l: &Leftover| {
+            vec![l.what.into(), l.host.clone(), l.name.clone(), l.process.to_string(), l.why.clone()]
+        };
         let rows: Vec<Vec<String>> = leftovers.iter().map(row).collect();
         screen::out(&screen::table(&["", "HOST", "FOLDER", "PROCESS", "WHY"], &rows));
     }
@@ -53,7 +55,8 @@ fn find(desk: &Desk, hosts: &Hosts, reader: &Reader) -> Result<Vec<Trace>, Troub
     let uid = reader.uid()?;
     let rows = reader.processes(&Filter::new())?;
     // A row that cannot be read may belong to a process that lives: what is its stays.
-    let over: BTreeMap<ProcessId, bool> = rows.into_iter().flatten().map(|row| (row.id, row.stage.is_end())).collect();
+    let over: BTreeMap<ProcessId, bool> =
+        rows.into_iter().flatten().map(|row| (row.id, row.stage.is_end())).collect();
     let mut found: BTreeMap<(String, String), Trace> = BTreeMap::new();
     for (name, host) in hosts.iter() {
         let work = kinds::work(host, &desk.store);

@@ -13,7 +13,8 @@ use procession::journal::{Ask, Filter, LedgerRow, Letter, Reader, Stage};
 /// Lists processes.
 pub(crate) fn ps(desk: &Desk, args: &Ps) -> Result<Exit, Trouble> {
     let store = desk.store.folder();
-    let mut listed = json::Ps { store, processes: Vec::new(), waiting: 0, broken: Vec::new() };
+    let runtime = desk.store.holder().is_some();
+    let mut listed = json::Ps { store, runtime, processes: Vec::new(), waiting: 0, broken: Vec::new() };
     if let Some(reader) = desk.store.look()? {
         let stages = match (args.all, args.phase.is_empty()) {
             (_, false) => args.phase.clone(),
@@ -41,10 +42,11 @@ pub(crate) fn ps(desk: &Desk, args: &Ps) -> Result<Exit, Trouble> {
         screen::out(&screen::table(&["ID", "NAME", "KIND", "HOST", "PHASE", "STATE", "AGE", ""], &rows));
     }
     if listed.waiting > 0 {
-        screen::err(&format!(
-            "{} handed over and not begun: no runtime is at work; `procession up` starts one",
-            listed.waiting
-        ));
+        screen::err(&format!("{} handed over and not begun", listed.waiting));
+    }
+    let is_left = listed.waiting > 0 || listed.processes.iter().any(|view| !view.is_over());
+    if is_left && !listed.runtime {
+        screen::err("no runtime is at work; `procession up` carries on with what is unfinished");
     }
     listed.broken.iter().for_each(|broken| screen::err(&paint.bad(broken)));
     Ok(Exit::Well)

@@ -123,20 +123,16 @@ fn tell_results(view: &View) {
     let paint = Paint::of(&std::io::stdout());
     let files = job::read(&view.row).map(|job| job.files().to_vec()).unwrap_or_default();
     let outputs = files.iter().filter(|file| file.path.starts_with("outputs/")).count();
-    let phase = paint.phase(view.word(), view.ok);
-    match &view.results {
-        Some(folder) if !files.is_empty() => {
+    let head = format!("{} {}: {}", view.id, view.name, paint.phase(view.word(), view.ok));
+    let told = match &view.results {
+        Some(folder) if outputs > 0 => {
             let files = if outputs == 1 { "1 file".to_owned() } else { format!("{outputs} files") };
-            let folder = if outputs > 0 { folder.join("outputs") } else { folder.join("log") };
-            screen::out(&format!(
-                "{} {}: {phase}; {files} verified in {}",
-                view.id,
-                view.name,
-                folder.display()
-            ));
+            format!("{head}, {}; {files} verified in {}", view.detail, folder.join("outputs").display())
         }
-        Some(_) | None => {
-            screen::out(&format!("{} {}: {phase}; {}", view.id, view.name, view.detail));
+        Some(folder) if !files.is_empty() => {
+            format!("{head}, {}; what it wrote is in {}", view.detail, folder.join("log").display())
         }
-    }
+        Some(_) | None => format!("{head}, {}", view.detail),
+    };
+    screen::out(&told);
 }

@@ -82,6 +82,9 @@ impl Session<'_> {
             if self.is_over(follow, &runner, &parked)? {
                 break false;
             }
+            if !changes.is_empty() && only_paused_are_left(follow) {
+                progress.say("all that is left is paused; `procession resume` lets it go on");
+            }
             if signals.wait(TICK) > 0 {
                 break true;
             }
@@ -150,6 +153,11 @@ fn will_be_taken(letter: &Letter) -> bool {
     }
 }
 
+fn only_paused_are_left(follow: &Follow) -> bool {
+    let mut left = follow.seen().filter(|view| !view.is_over()).peekable();
+    left.peek().is_some() && left.all(|view| view.stage == Stage::Paused)
+}
+
 fn tell_recovered(recovered: &Recovered, progress: &Progress) {
     if recovered.restored > 0 {
         progress.say(&format!("carrying on with {} unfinished", recovered.restored));
@@ -176,9 +184,4 @@ fn stop(engine: Engine, mut signals: Signals) -> Result<(), Trouble> {
     });
     impatient.map_err(|why| Trouble::System { what: "a thread for signals", why })?;
     engine.stop()
-}
-
-/// Whether a process holds still, and so needs a hand before it can end.
-pub(crate) fn holds_still(follow: &Follow) -> bool {
-    follow.seen().any(|view| view.stage == Stage::Paused)
 }

@@ -37,7 +37,9 @@ pub(crate) fn why(desk: &Desk, id: ProcessId) -> Result<Exit, Trouble> {
             "it is done",
         ),
         Stage::Created => Because::of("its launch", "nothing, until it is resumed"),
-        Stage::Paused => Because::of("you: it was paused", format!("nothing, until `procession resume {id}`")),
+        Stage::Paused => {
+            Because::of("you: it was paused", format!("nothing, until `procession resume {id}`"))
+        }
         Stage::Running | Stage::Killing => {
             let hosts = desk.hosts()?;
             match job::read(&process.row) {
@@ -77,7 +79,10 @@ fn wish(letter: &Letter, id: ProcessId) -> Option<&'static str> {
 }
 
 fn tell(why: &json::Why) {
-    let mut lines = vec![format!("{} {}: {} ({})", why.process.id, why.process.name, why.process.phase, why.process.state)];
+    let mut lines = vec![format!(
+        "{} {}: {} ({})",
+        why.process.id, why.process.name, why.process.phase, why.process.state
+    )];
     lines.push(format!("  waits for  {}", why.waits_for));
     if let Some(limit) = &why.limit {
         lines.push(format!("  limit      {limit}"));

@@ -114,6 +114,7 @@ fn detail(at: &State) -> String {
         State::Reconciling { .. } => {
             "the submission got no answer; asking the host whether it arrived".to_owned()
         }
+        State::Queued { reason, job, .. } if reason.is_empty() => format!("job {job}"),
         State::Queued { reason, job, .. } => format!("job {job}: {reason}"),
         State::Running { job, .. } => format!("job {job}"),
         State::Seeking { job, .. } => format!("job {job} is over; looking for the evidence"),

@@ -305,7 +305,7 @@ fn drive<P: Process>(this: &mut P, cx: CX![P]) {
 }
 
 /// How many states a process may walk through before the messages of others are read.
-const STATES_IN_A_ROW: u32 = 16;
+const STATES_IN_A_ROW: u32 = 64;
 
 /// Calls `advance` or `clean`, and again for each state that it goes on to at once, as long as this turn has room.
 fn call_author<P: Process>(this: &mut P, cx: CX![P]) {

@@ -3,38 +3,6 @@
 //! The author writes a struct (which *is* the actor), an enum of states, and [`Process::advance`]. The framework owns
 //! everything else: when `advance` is called, what a pause or a kill means, that a transition is durable before anybody
 //! hears of it, and that a panic fails this process and no other.
-//!
-//! ```
-//! use procession::{Life, Process, Runtime, Step, states};
-//! use serde::{Deserialize, Serialize};
-//! use stakker::CX;
-//!
-//! #[derive(Clone, Debug, Serialize, Deserialize)]
-//! enum Countdown { At(u32), Zero }
-//! states! { Countdown { At => [At, Zero], Zero => [end] } }
-//!
-//! struct Rocket { life: Life<Self> }
-//!
-//! impl Process for Rocket {
-//!     const KIND: &'static str = "rocket";
-//!     type State = Countdown;
-//!     type Output = String;
-//!     fn life(&mut self) -> &mut Life<Self> { &mut self.life }
-//!     fn advance(&mut self, _: CX![], state: Countdown, step: Step<Self>) {
-//!         match state {
-//!             Countdown::At(0) => step.to(Countdown::Zero),
-//!             Countdown::At(n) => step.to(Countdown::At(n - 1)),
-//!             Countdown::Zero => step.finish("lift off".into()),
-//!         }
-//!     }
-//! }
-//!
-//! let mut runtime = Runtime::builder().build()?;
-//! let rocket = runtime.spawn_with(Countdown::At(3), |life| Rocket { life });
-//! rocket.launch();
-//! assert_eq!(runtime.run_until(&rocket)?.finished(), Some("lift off".into()));
-//! # Ok::<(), procession::RuntimeError>(())
-//! ```
 
 mod children;
 mod desk;
@@ -77,7 +45,41 @@ pub enum DriveMode {
     Step,
 }
 
-/// A kind of process. The implementing struct is the actor; see the [module](self) for an example.
+/// A kind of process: an actor whose life is a walk through the states of its machine. The implementing struct is the
+/// actor. Its author writes what to do in each state; the framework owns when that is done, what a pause or a kill means,
+/// that a transition is durable before anybody hears of it, and that a panic fails this process and no other.
+///
+/// ```
+/// use procession::{Life, Process, Runtime, Step, states};
+/// use serde::{Deserialize, Serialize};
+/// use stakker::CX;
+///
+/// #[derive(Clone, Debug, Serialize, Deserialize)]
+/// enum Countdown { At(u32), Zero }
+/// states! { Countdown { At => [At, Zero], Zero => [end] } }
+///
+/// struct Rocket { life: Life<Self> }
+///
+/// impl Process for Rocket {
+///     const KIND: &'static str = "rocket";
+///     type State = Countdown;
+///     type Output = String;
+///     fn life(&mut self) -> &mut Life<Self> { &mut self.life }
+///     fn advance(&mut self, _: CX![], state: Countdown, step: Step<Self>) {
+///         match state {
+///             Countdown::At(0) => step.to(Countdown::Zero),
+///             Countdown::At(n) => step.to(Countdown::At(n - 1)),
+///             Countdown::Zero => step.finish("lift off".into()),
+///         }
+///     }
+/// }
+///
+/// let mut runtime = Runtime::builder().build()?;
+/// let rocket = runtime.spawn_with(Countdown::At(3), |life| Rocket { life });
+/// rocket.launch();
+/// assert_eq!(runtime.run_until(&rocket)?.finished(), Some("lift off".into()));
+/// # Ok::<(), procession::RuntimeError>(())
+/// ```
 ///
 /// A process is rebuilt from its state alone after a crash, so everything that it must know to go on belongs into the
 /// state; what it needs to act (services, handles) is given to it by the closure that makes it.

@@ -151,7 +151,7 @@ impl<P: Process> Step<P> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn say(mut self, word: Word<P>) {
         let Some(desk) = self.desk.take() else { return };
         if let Some(word) = desk.lay(self.call, word) {

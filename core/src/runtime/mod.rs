@@ -42,7 +42,12 @@ use std::time::Instant;
 /// How often a turn looks for input before it lets the host go on. A turn that stops here rings its own bell.
 const POLLS_A_TURN: u32 = 16;
 
-/// A runtime. See the [module](self) for what it owns, and [`Builder`] for how to make one.
+/// One thread that never blocks, with everything that processes need: the Stakker, the poll, the journal, the process table
+/// and the clock.
+///
+/// It offers three ways to run: its own loop ([`run`](Self::run)), one turn ([`turn`](Self::turn)), and a foreign loop:
+/// [`fd`](Self::fd) is readable, level-triggered, exactly when a turn has something to do. Drop the owners of services
+/// before the runtime, so that they can still say good-bye.
 ///
 /// ```
 /// use procession::Runtime;

@@ -416,6 +416,39 @@ mod tests {
     }
 
     #[test]
+    fn whatever_a_file_holds_it_is_a_job_or_an_error() {
+        let odd = [
+            json!(null),
+            json!([]),
+            json!(""),
+            json!(7),
+            json!({}),
+            json!([[]]),
+            json!({ "a": 1 }),
+            json!(true),
+        ];
+        for value in odd.iter().cloned() {
+            assert!(JobSpec::from_value(value).is_err());
+        }
+        let fields =
+            ["name", "command", "script", "env", "cwd", "resources", "array", "inputs", "outputs", "signal"];
+        for field in fields.into_iter().chain(["retries", "remote", "modules", "mpi", "exclusive", "prepend"])
+        {
+            for value in odd.iter().chain(&[
+                json!({ "memory": {}, "limit": [] }),
+                json!(["\0"]),
+                json!([{ "limit": 1 }]),
+            ]) {
+                let mut spec = json!({ "name": "a", "command": ["x"] });
+                spec[field] = value.clone();
+                if let Err(errors) = JobSpec::from_value(spec) {
+                    assert!(!errors.0.is_empty() && !errors.to_string().is_empty(), "{field} = {value}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_job_is_written_as_it_is_read() {
         let spec = json!({
             "name": "all",

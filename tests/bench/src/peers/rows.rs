@@ -43,7 +43,7 @@ impl Rows {
     pub fn one_by_one(&mut self, n: u64) -> rusqlite::Result<()> {
         let mut update = self.connection.prepare_cached(UPDATE)?;
         for at in 0..n {
-            update.execute(params![at as i64, STATE, at as i64, (at % self.live + 1) as i64])?;
+            update.execute(transition(at, self.live))?;
         }
         Ok(())
     }
@@ -55,7 +55,7 @@ impl Rows {
         {
             let mut update = transaction.prepare_cached(UPDATE)?;
             for at in 0..n {
-                update.execute(params![at as i64, STATE, at as i64, (at % live + 1) as i64])?;
+                update.execute(transition(at, live))?;
             }
         }
         transaction.commit()
@@ -77,4 +77,9 @@ impl Rows {
     }
 }
 
-const UPDATE: &str = "update processes set seq = ?1, stage = 'running', version = 1, state = ?2, desired = 'run', changed = ?3 where id = ?4";
+/// What a transition changes; all of it is bound, since all of it is known only then.
+const UPDATE: &str = "update processes set seq = ?2, stage = ?3, desired = ?4, changed = ?5, version = ?6, state = ?7 where id = ?1";
+
+fn transition(at: u64, live: u64) -> (i64, i64, &'static str, &'static str, i64, u32, &'static str) {
+    ((at % live + 1) as i64, at as i64, "running", "run", at as i64, 1, STATE)
+}

@@ -1,0 +1,75 @@
+//! What a fuzzer may not break: one function for each parser of what people, hosts and damaged files give us.
+//!
+//! Each is called by a target of `tests/fuzz` (with cargo-fuzz) and by the replay of its corpus (with every test run). A
+//! parser may refuse, with a reason; it may not panic; and what it accepts, it writes and reads again as the same.
+
+use procession::journal::{Column, LedgerRow, ProcessRow};
+use procession::transport::Manifest;
+use procession_cli::JobFile;
+use std::path::Path;
+
+/// A parser under test.
+pub type Target = fn(&[u8]);
+
+/// Every target, by the name of its folder in the corpus.
+pub const TARGETS: [(&str, Target); 3] =
+    [("job_file", job_file), ("manifest", manifest), ("journal_row", journal_row)];
+
+/// A job file, once as TOML and once as JSON.
+pub fn job_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    for name in ["job.toml", "job.json"] {
+        match JobFile::parse(text, Path::new(name)) {
+            Ok(job) => {
+                let json = serde_json::to_string(&job.spec).expect("a spec is made of plain data");
+                let again = JobFile::parse(&json, Path::new("job.json"))
+                    .expect("what was accepted is accepted again");
+                assert_eq!(again.spec, job.spec);
+            }
+            Err(wrong) => assert!(wrong.to_string().contains(name), "the reason names the file: {wrong}"),
+        }
+    }
+}
+
+/// A manifest, as a host may give it back.
+pub fn manifest(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match text.parse::<Manifest>() {
+        Ok(manifest) => assert_eq!(manifest.to_string().parse(), Ok(manifest)),
+        Err(wrong) => assert!(!wrong.to_string().is_empty()),
+    }
+}
+
+/// The columns of a row of the journal, of any types. In the bytes, each column is a letter for its type, and up to the
+/// next line feed its contents; columns that are missing are null.
+pub fn journal_row(bytes: &[u8]) {
+    let mut lines = bytes.split(|b| *b == b'\n').map(column);
+    let columns: [Column<'_>; 12] = std::array::from_fn(|_| lines.next().unwrap_or(Column::Null));
+    match ProcessRow::from_columns(&columns) {
+        Ok(row) => {
+            assert_eq!(columns[0], Column::Integer(row.id.number() as i64));
+            assert_eq!(columns[3], Column::Text(row.stage.word().as_bytes()));
+            assert_eq!(columns[4], Column::Text(row.state.as_bytes()));
+        }
+        Err(broken) => assert!(ProcessRow::COLUMNS.iter().any(|c| broken.why.contains(c)), "{broken}"),
+    }
+    let [a, b, c, d, e, f, g, h, ..] = columns;
+    if let Err(broken) = LedgerRow::from_columns(&[a, b, c, d, e, f, g, h]) {
+        assert!(LedgerRow::COLUMNS.iter().any(|c| broken.why.contains(c)), "{broken}");
+    }
+}
+
+fn column(line: &[u8]) -> Column<'_> {
+    let number = |digits: &[u8]| std::str::from_utf8(digits).ok().map(str::to_owned);
+    match line.split_first() {
+        Some((b'i', digits)) => {
+            number(digits).and_then(|n| n.parse().ok()).map_or(Column::Null, Column::Integer)
+        }
+        Some((b'r', digits)) => {
+            number(digits).and_then(|n| n.parse().ok()).map_or(Column::Null, Column::Real)
+        }
+        Some((b't', text)) => Column::Text(text),
+        Some((b'b', bytes)) => Column::Blob(bytes),
+        Some(_) | None => Column::Null,
+    }
+}
