@@ -31,14 +31,14 @@ Exit codes:
 #[command(name = "procession", version, after_help = EXAMPLES, styles = STYLES, max_term_width = 100)]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 /// What every command understands.
 #[derive(clap::Args, Clone, Debug)]
-pub(crate) struct Common {
+pub(crate) struct Global {
     /// The folder that holds the journal [default: $XDG_STATE_HOME/procession or ~/.local/state/procession]
     #[arg(long, global = true, value_name = "DIR", env = "PROCESSION_STORE", hide_env_values = true)]
     pub(crate) store: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! How a story is told while it happens: bars on a terminal, plain lines elsewhere, JSON lines for programs, or nothing.
 
-use crate::args::Common;
+use crate::args::Global;
 use crate::json;
 use crate::screen::{self, Paint};
 use crate::view::View;
@@ -29,9 +29,9 @@ pub(crate) enum Progress {
 }
 
 impl Progress {
-    /// As the common arguments and the terminal want it.
-    pub(crate) fn new(common: &Common) -> Progress {
-        match (common.json || common.quiet, std::io::stderr().is_terminal()) {
+    /// As the global arguments and the terminal want it.
+    pub(crate) fn new(global: &Global) -> Progress {
+        match (global.json || global.quiet, std::io::stderr().is_terminal()) {
             (true, _) => Progress::Silent,
             (false, true) => Progress::Bars(Bars::new()),
             (false, false) => Progress::Lines,

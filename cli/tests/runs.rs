@@ -144,6 +144,7 @@ fn pause_resume_nudge_and_kill_reach_a_runtime_that_is_at_work() {
     let (first, gate) = gated(&shell, "first");
     let second = shell.job("second", "sleep 10000");
     shell.well(&["run", "--detach", &first, &second]);
+    assert_eq!(shell.well(&["--json", "ps"]).json()["runtime"], true);
     let said = shell.well(&["pause", "1"]);
     assert!(said.out.contains("the runtime was told"), "{said:?}");
     shell.until("it is paused", || shell.phase(1) == "paused");

@@ -50,7 +50,7 @@ fn start(desk: &Desk, jobs: Option<u32>) -> Result<Child, Trouble> {
     let program = std::env::current_exe().map_err(|why| Trouble::System { what: "our own path", why })?;
     let mut command = Command::new(program);
     command.arg("up").arg("--own-session").arg("--store").arg(desk.store.folder());
-    if let Some(hosts) = &desk.common.hosts {
+    if let Some(hosts) = &desk.global.hosts {
         command.arg("--hosts").arg(std::path::absolute(hosts).unwrap_or_else(|_| hosts.clone()));
     }
     if let Some(jobs) = jobs {

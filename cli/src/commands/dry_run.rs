@@ -24,7 +24,7 @@ pub(crate) fn dry_run(desk: &Desk, name: &str, hosts: &Hosts, jobs: Vec<JobFile>
         if !plan.cannot.is_empty() {
             exit = Exit::Input;
         }
-        if desk.common.json {
+        if desk.global.json {
             json::print(&plan);
         } else {
             tell(&plan, &path);

@@ -29,7 +29,7 @@ pub(crate) fn gc(desk: &Desk, args: &Gc) -> Result<Exit, Trouble> {
     }
     let leftovers: Vec<Leftover> = found.into_iter().map(|trace| trace.leftover).collect();
     let exit = if leftovers.iter().any(|l| l.what == "left") { Exit::Failed } else { Exit::Well };
-    if desk.common.json {
+    if desk.global.json {
         json::print(&json::Gc { dry_run: args.dry_run, found: leftovers });
     } else if leftovers.is_empty() {
         screen::err("nothing is left over");

@@ -11,7 +11,7 @@ pub(crate) fn graph(desk: &Desk, args: &Graph) -> Result<Exit, Trouble> {
     let tables = kinds::tables();
     let names = || tables.iter().map(|(name, _)| (*name).to_owned());
     let Some(kind) = &args.kind else {
-        if desk.common.json {
+        if desk.global.json {
             json::print(&json::Kinds { kinds: names().collect() });
         } else {
             screen::out(&names().collect::<Vec<_>>().join("\n"));
@@ -22,7 +22,7 @@ pub(crate) fn graph(desk: &Desk, args: &Graph) -> Result<Exit, Trouble> {
         let known = names().collect::<Vec<_>>().join(", ");
         return Err(Trouble::NoKind { kind: kind.clone(), known });
     };
-    if desk.common.json {
+    if desk.global.json {
         let edges = edges(table).map(|(from, to)| [from, to]).collect();
         json::print(&json::Graph { kind: kind.clone(), edges });
     } else {

@@ -19,10 +19,10 @@ const PIECE: usize = 64 << 10;
 pub(crate) fn logs(desk: &Desk, args: &Logs) -> Result<Exit, Trouble> {
     let stream = if args.errors { "stderr" } else { "stdout" };
     let mut tail = Tail::default();
-    if !args.follow || desk.common.json {
+    if !args.follow || desk.global.json {
         let (files, _) = look(desk, args.id, stream)?;
         let (file, bytes) = tail.read(&files)?.ok_or(Trouble::NoLogs { id: args.id })?;
-        if desk.common.json {
+        if desk.global.json {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             json::print(&json::Logs { id: args.id, stream, file, text });
         } else {
@@ -72,7 +72,7 @@ struct Tail {
 impl Tail {
     /// What has come since the last time, and from where; none if there is no file.
     fn read(&mut self, files: &[PathBuf]) -> Result<Option<(PathBuf, Vec<u8>)>, Trouble> {
-        if self.of != files {
+        if self.of != files && !files.is_empty() {
             *self = Tail { of: files.to_owned(), read: 0 };
         }
         for path in files {

@@ -29,7 +29,7 @@ pub(crate) fn ps(desk: &Desk, args: &Ps) -> Result<Exit, Trouble> {
         }
         listed.waiting = reader.letters()?.iter().filter(|letter| is_adoption(letter)).count();
     }
-    if desk.common.json {
+    if desk.global.json {
         json::print(&listed);
         return Ok(Exit::Well);
     }
@@ -71,7 +71,7 @@ pub(crate) fn show(desk: &Desk, id: ProcessId) -> Result<Exit, Trouble> {
     let view = View::of(row);
     let effects = effects(&reader, id)?;
     let children = reader.children(id)?.into_iter().flatten().map(|row| row.id).collect::<Vec<_>>();
-    if desk.common.json {
+    if desk.global.json {
         let effects = effects.iter().map(Effect::of).collect();
         json::print(&json::Show { process: &view, effects, children });
         return Ok(Exit::Well);

@@ -16,7 +16,7 @@ mod wish;
 
 pub(crate) use gc::Trace;
 
-use crate::args::{Args, Command, Common};
+use crate::args::{Args, Command, Global};
 use crate::exit::{Exit, Trouble};
 use crate::hosts::Hosts;
 use crate::store::Store;
@@ -28,19 +28,19 @@ use procession::journal::{ProcessRow, Reader};
 /// What all commands work with.
 pub(crate) struct Desk {
     pub(crate) store: Store,
-    pub(crate) common: Common,
+    pub(crate) global: Global,
 }
 
 /// Does what the command line says.
 pub(crate) fn run(args: Args) -> Result<Exit, Trouble> {
-    screen::listen_to_log(args.common.verbose);
+    screen::listen_to_log(args.global.verbose);
     if let Command::Completions(wanted) = args.command {
         let mut text = Vec::new();
         clap_complete::generate(wanted.shell, &mut Args::command(), "procession", &mut text);
         screen::out_bytes(&text);
         return Ok(Exit::Well);
     }
-    let desk = Desk { store: Store::at(args.common.store.clone())?, common: args.common };
+    let desk = Desk { store: Store::at(args.global.store.clone())?, global: args.global };
     match args.command {
         Command::Run(args) => run::run(&desk, args),
         Command::Up(args) => up::up(&desk, args),
@@ -64,7 +64,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Trouble> {
 impl Desk {
     /// The file of hosts.
     pub(crate) fn hosts(&self) -> Result<Hosts, Trouble> {
-        Ok(Hosts::load(self.common.hosts.as_deref())?)
+        Ok(Hosts::load(self.global.hosts.as_deref())?)
     }
 
     /// The process with this number, and a look into the journal that it is in.

@@ -21,7 +21,7 @@ pub(crate) fn outputs(desk: &Desk, id: ProcessId) -> Result<Exit, Trouble> {
     let files: Vec<OutputFile> = job.files().iter().map(|file| look(&folder, file)).collect();
     let intact = files.iter().all(|file| file.now == INTACT);
     let listed = json::Outputs { id, folder: Some(folder), files };
-    if desk.common.json {
+    if desk.global.json {
         json::print(&listed);
     } else {
         tell(&listed, row.stage.is_end());

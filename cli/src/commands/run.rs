@@ -32,7 +32,7 @@ pub(crate) fn run(desk: &Desk, args: Run) -> Result<Exit, Trouble> {
     desk.store.make()?;
     let (keys, heard) = hand_over(desk, &args, jobs)?;
     let mut follow = Follow::begin(&desk.store, Whom::Keys(keys))?;
-    let mut progress = Progress::new(&desk.common);
+    let mut progress = Progress::new(&desk.global);
     if args.detach {
         detach::detach(desk, args.jobs, heard, &mut follow)?;
         return Ok(tell_detached(desk, &follow));
@@ -81,7 +81,7 @@ fn nonce() -> Result<String, Trouble> {
 }
 
 fn tell_detached(desk: &Desk, follow: &Follow) -> Exit {
-    if desk.common.json {
+    if desk.global.json {
         let (store, processes) = (desk.store.folder(), follow.seen().cloned().collect());
         json::print(&json::Run { store, exit: 0, interrupted: false, detached: true, processes });
         return Exit::Well;
@@ -89,7 +89,7 @@ fn tell_detached(desk: &Desk, follow: &Follow) -> Exit {
     for view in follow.seen() {
         screen::out(&format!("{} {}", view.id, view.name));
     }
-    if !desk.common.quiet {
+    if !desk.global.quiet {
         screen::err("running in the background; `procession watch` follows them");
     }
     Exit::Well
@@ -97,17 +97,17 @@ fn tell_detached(desk: &Desk, follow: &Follow) -> Exit {
 
 fn tell_end(desk: &Desk, follow: &Follow, interrupted: bool) -> Exit {
     let exit = if interrupted { Exit::Interrupted } else { verdict(follow.seen()) };
-    if desk.common.json {
+    if desk.global.json {
         let (store, processes) = (desk.store.folder(), follow.seen().cloned().collect());
         json::print(&json::Run { store, exit: exit.code(), interrupted, detached: false, processes });
         return exit;
     }
-    if !desk.common.quiet {
+    if !desk.global.quiet {
         follow.seen().filter(|view| view.is_over()).for_each(tell_results);
     }
     if interrupted {
         let (all, over) = follow.count();
-        let store = match &desk.common.store {
+        let store = match &desk.global.store {
             Some(store) => format!(" --store {}", store.display()),
             None => String::new(),
         };

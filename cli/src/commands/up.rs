@@ -20,7 +20,7 @@ pub(crate) fn up(desk: &Desk, args: Up) -> Result<Exit, Trouble> {
     }
     desk.store.make()?;
     let mut follow = Follow::begin(&desk.store, Whom::All)?;
-    let mut progress = Progress::new(&desk.common);
+    let mut progress = Progress::new(&desk.global);
     let until = if args.stay { Until::Stopped } else { Until::NothingIsLeft };
     let session = Session { desk, hosts: &hosts, until, if_held: IfHeld::Refuse };
     let went = session.go(&mut follow, &mut progress)?;
@@ -29,7 +29,7 @@ pub(crate) fn up(desk: &Desk, args: Up) -> Result<Exit, Trouble> {
         (false, 0) => verdict(follow.seen()),
         (false, _) => Exit::Failed,
     };
-    if desk.common.json {
+    if desk.global.json {
         let (store, processes) = (desk.store.folder(), follow.seen().cloned().collect());
         let (exit, interrupted) = (exit.code(), went.interrupted);
         json::print(&json::Run { store, exit, interrupted, detached: false, processes });

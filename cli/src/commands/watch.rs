@@ -13,7 +13,7 @@ pub(crate) fn watch(desk: &Desk, args: Watch) -> Result<Exit, Trouble> {
     for id in &args.ids {
         desk.find(*id)?;
     }
-    let mut progress = if desk.common.json { Progress::Json } else { Progress::new(&desk.common) };
+    let mut progress = if desk.global.json { Progress::Json } else { Progress::new(&desk.global) };
     if desk.store.look()?.is_none() {
         progress.say("nothing to watch: no process was ever run here");
         return Ok(Exit::Well);

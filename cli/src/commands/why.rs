@@ -58,7 +58,7 @@ pub(crate) fn why(desk: &Desk, id: ProcessId) -> Result<Exit, Trouble> {
         when = Some("when a runtime is at work: none is; `procession up` starts one".to_owned());
     }
     let why = json::Why { process, runtime: holder.is_some(), waits_for, limit, next, when };
-    if desk.common.json {
+    if desk.global.json {
         json::print(&why);
     } else {
         tell(&why);

@@ -55,9 +55,9 @@ pub(crate) fn wish(desk: &Desk, wish: Wish, which: &Which) -> Result<Exit, Troub
             wishes.heard = postbox.post(&wish.ask(*id))?.heard;
         }
     }
-    if desk.common.json {
+    if desk.global.json {
         json::print(&wishes);
-    } else if !desk.common.quiet {
+    } else if !desk.global.quiet {
         tell(&wishes);
     }
     Ok(Exit::Well)

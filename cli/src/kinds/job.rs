@@ -52,8 +52,11 @@ impl Read {
 
     /// Which attempt it is at, or ended with.
     pub(crate) fn attempt(&self) -> Option<u32> {
-        let ended = self.outcome.as_ref().map(|outcome| outcome.attempt);
-        ended.or_else(|| self.job.at.attempt().map(|attempt| attempt.number))
+        match (&self.outcome, &self.job.at) {
+            // The state says it a moment before the row does.
+            (Some(outcome), _) | (None, State::Ended { outcome }) => Some(outcome.attempt),
+            (None, at) => at.attempt().map(|attempt| attempt.number),
+        }
     }
 
     /// Why it is not further, as the machine of jobs has it.
