@@ -420,19 +420,17 @@ impl Fs {
             }
     }
 
-    fn place(&self, path: &str, last: LastLink) -> Result<Place, FsError> {
-        let mut links = 0;
-        self.look_up(path, last, &mut links)
-    }
-
     /// Walks a path name by name, as path_resolution(7) says.
-    fn look_up(&self, path: &str, last: LastLink, links: &mut u32) -> Result<Place, FsError> {
-        let mut parts: Vec<String> =
-            path.split('/').rev().filter(|p| !p.is_empty()).map(str::to_owned).collect();
-        let mut trail: Vec<(Ino, String)> = Vec::new();
+    fn place(&self, path: &str, last: LastLink) -> Result<Place, FsError> {
+        fn reversed(path: &str) -> impl Iterator<Item = &str> {
+            path.split('/').rev().filter(|part| !part.is_empty())
+        }
+        let mut links = 0;
+        let mut parts: Vec<&str> = reversed(path).collect();
+        let mut trail: Vec<(Ino, &str)> = Vec::new();
         let mut here = ROOT;
         while let Some(part) = parts.pop() {
-            match part.as_str() {
+            match part {
                 "." => continue,
                 ".." => {
                     here = trail.pop().map_or(ROOT, |(dir, _)| dir);
@@ -445,24 +443,24 @@ impl Fs {
             if node.mode & 0o100 == 0 {
                 return Err(FsError::Permission);
             }
-            let Some(&found) = names.get(&part) else {
+            let Some(&found) = names.get(part) else {
                 return if parts.is_empty() {
-                    Ok(Place { dir: here, name: part, node: None })
+                    Ok(Place { dir: here, name: part.to_owned(), node: None })
                 } else {
                     Err(FsError::NotFound)
                 };
             };
             match &self.nodes[&found].body {
                 Body::Link(target) if !parts.is_empty() || last == LastLink::Follow => {
-                    *links += 1;
-                    if *links > MOST_LINKS {
+                    links += 1;
+                    if links > MOST_LINKS {
                         return Err(FsError::Loop);
                     }
                     if target.starts_with('/') {
                         here = ROOT;
                         trail.clear();
                     }
-                    parts.extend(target.split('/').rev().filter(|p| !p.is_empty()).map(str::to_owned));
+                    parts.extend(reversed(target));
                 }
                 Body::Link(_) | Body::File(_) | Body::Dir(_) => {
                     trail.push((here, part));
@@ -470,8 +468,8 @@ impl Fs {
                 }
             }
         }
-        let (dir, name) = trail.pop().unwrap_or((ROOT, String::new()));
-        Ok(Place { dir, name, node: Some(here) })
+        let (dir, name) = trail.pop().unwrap_or((ROOT, ""));
+        Ok(Place { dir, name: name.to_owned(), node: Some(here) })
     }
 
     fn node(&self, ino: Option<Ino>) -> Result<&Node, FsError> {

@@ -105,6 +105,21 @@ enum SubmitLine {
     Lost,
 }
 
+impl Submit {
+    /// Starts the frame in the sandbox; its id, if the sandbox is still there.
+    fn fork(&self, here: &mut Here<'_>) -> Option<String> {
+        let path = here.path(&self.place.sandbox).ok()?;
+        let cwd = here.machine.fs.borrow().folder(&path).ok()?;
+        let me = here.machine.process(here.pid).expect("it makes a step");
+        // Until it has called exec it looks like its parent, and is in its group.
+        let (args, group) = (me.args.clone(), Some(me.group));
+        let program = Box::new(Frame::new(self.frame.clone()));
+        let child = here.machine.spawn(Spawn { args, cwd, group, request: None, parent: None, program });
+        here.machine.line(format_args!("[{}] forks [{child}] for {}", here.pid, self.place.name));
+        Some(here.job_id(child))
+    }
+}
+
 impl Program for Submit {
     fn step(&mut self, here: &mut Here<'_>) -> Next {
         let PlaceArgs { sandbox, attempt, name: _ } = &self.place;
@@ -131,21 +146,13 @@ impl Program for Submit {
             SubmitLine::Mkdir if here.mkdir(&folder).is_ok() => SubmitLine::Fork,
             SubmitLine::Mkdir if !self.is_fenced && here.is_dir(&folder) => SubmitLine::Fork,
             SubmitLine::Mkdir => SubmitLine::Lost,
-            SubmitLine::Fork => {
-                let path = here.path(sandbox).expect("a command starts in a folder that is there");
-                let Ok(cwd) = here.machine.fs.borrow().folder(&path) else {
-                    return answers(here, "refused no-sandbox");
-                };
-                let me = here.machine.process(here.pid).expect("it makes a step");
-                // Until it has called exec it looks like its parent, and is in its group.
-                let (args, group) = (me.args.clone(), Some(me.group));
-                let program = Box::new(Frame::new(self.frame.clone()));
-                let child =
-                    here.machine.spawn(Spawn { args, cwd, group, request: None, parent: None, program });
-                here.machine.line(format_args!("[{}] forks [{child}] for {}", here.pid, self.place.name));
-                self.child = Some(here.job_id(child));
-                SubmitLine::WriteId
-            }
+            SubmitLine::Fork => match self.fork(here) {
+                Some(id) => {
+                    self.child = Some(id);
+                    SubmitLine::WriteId
+                }
+                None => return answers(here, "refused no-sandbox"),
+            },
             SubmitLine::WriteId => {
                 let id = format!("{}\n", self.child.as_deref().unwrap_or_default());
                 match here.write_file(&format!("{folder}/id.submit"), &id) {

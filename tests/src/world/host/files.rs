@@ -90,12 +90,28 @@ impl Program for Small {
     fn step(&mut self, here: &mut Here<'_>) -> Next {
         let now = here.machine.wall();
         let (text, result) = act(self, &mut here.machine.fs.borrow_mut(), now);
-        here.machine.line(format_args!(
-            "[{}] {text}: {}",
-            here.pid,
-            if result.is_ok() { "done" } else { "refused" }
-        ));
+        let word = if result.is_ok() { "done" } else { "refused" };
+        here.machine.line(format_args!("[{}] {text}: {word}", here.pid));
+        if let (Ok(_), Some(path)) = (&result, self.makes()) {
+            here.machine.made(&at(path));
+        }
         Next::Answers(result)
+    }
+}
+
+impl Small {
+    /// Where something is when it is done that was not there before.
+    fn makes(&self) -> Option<&RemotePath> {
+        match self {
+            Small::Mkdir { path, .. } | Small::Write { path, .. } => Some(path),
+            Small::Symlink { link, .. } => Some(link),
+            Small::Rename { to, .. } => Some(to),
+            Small::List(_)
+            | Small::Stat(_)
+            | Small::Remove { .. }
+            | Small::Chmod { .. }
+            | Small::Read { .. } => None,
+        }
     }
 }
 

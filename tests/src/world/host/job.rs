@@ -179,25 +179,13 @@ impl Frame {
                 }
             }
             FrameLine::Fork => {
-                let me = here.machine.process(here.pid).expect("it makes a step");
-                let (cwd, group, parent) = (me.cwd, Some(me.group), Some(here.pid));
                 let program = Box::new(Payload::new(&self.args));
-                let spawn = Spawn { args: self.shown(), cwd, group, request: None, parent, program };
-                self.payload = Some(here.machine.spawn(spawn));
+                self.payload = Some(self.spawn(here, program, Some(here.pid)));
                 if self.args.walltime == 0 { FrameLine::Wait } else { FrameLine::Watch }
             }
             FrameLine::Watch => {
-                let me = here.machine.process(here.pid).expect("it makes a step");
-                let (cwd, group) = (me.cwd, Some(me.group));
                 let program = Box::new(Watch::new(&self.args, self.payload.expect("it was forked before")));
-                here.machine.spawn(Spawn {
-                    args: self.shown(),
-                    cwd,
-                    group,
-                    request: None,
-                    parent: None,
-                    program,
-                });
+                self.spawn(here, program, None);
                 FrameLine::Wait
             }
             FrameLine::Wait => {
@@ -235,6 +223,13 @@ impl Frame {
             | FrameLine::Start => unreachable!("these lines come before the fence"),
         };
         Next::Soon
+    }
+
+    /// Forks; until the child has called exec it looks like the frame, and is in its group.
+    fn spawn(&self, here: &mut Here<'_>, program: Box<dyn Program>, parent: Option<Pid>) -> Pid {
+        let me = here.machine.process(here.pid).expect("it makes a step");
+        let (cwd, group) = (me.cwd, Some(me.group));
+        here.machine.spawn(Spawn { args: self.shown(), cwd, group, request: None, parent, program })
     }
 
     fn exit_file(&self, here: &Here<'_>) -> String {

@@ -261,12 +261,7 @@ impl Machine {
         let Some(process) = self.processes.get_mut(&pid) else { return };
         process.program = Some(program);
         match next {
-            Next::Soon => {
-                let held_up = self.dice.chance(self.chance_now(self.faults.slow_step));
-                let pause = if held_up { self.faults.late.clone() } else { BETWEEN_STEPS };
-                let pause = self.dice.within(&pause);
-                self.wake_after(pid, pause);
-            }
+            Next::Soon => self.wake_soon(pid),
             Next::After(pause) => self.wake_after(pid, pause),
             Next::Sleeps => {}
             Next::Exits(code) => self.end(pid, Ok(Value::Ended(Ended::Code(code)))),
@@ -279,11 +274,25 @@ impl Machine {
         let pid = self.next_pid;
         self.next_pid += 1;
         let Spawn { args, cwd, group, request, parent, program } = spawn;
+        let forked = group.is_some();
         let (group, began, program) = (group.unwrap_or(pid), self.clock.now(), Some(program));
         self.processes.insert(pid, Process { group, args, cwd, began, request, parent, program });
-        let pause = self.dice.within(&BETWEEN_STEPS);
-        self.wake_after(pid, pause);
+        if forked {
+            self.wake_soon(pid);
+        } else {
+            // What comes from outside begins at once: a message is never later than the connection makes it.
+            let pause = self.dice.within(&BETWEEN_STEPS);
+            self.wake_after(pid, pause);
+        }
         pid
+    }
+
+    /// Lets a process make a step when the machine finds time for it, which may take a while.
+    fn wake_soon(&mut self, pid: Pid) {
+        let held_up = self.dice.chance(self.chance_now(self.faults.slow_step));
+        let pause = if held_up { self.faults.late.clone() } else { BETWEEN_STEPS };
+        let pause = self.dice.within(&pause);
+        self.wake_after(pid, pause);
     }
 
     /// Lets a process make a step after this long.
@@ -360,7 +369,7 @@ impl Machine {
     pub fn lock(&mut self, file: &str, holder: Pid, wait: Wait) -> bool {
         let lock = self.locks.entry(file.to_owned()).or_default();
         match (lock.holder, wait) {
-            (None, _) => {
+            (None, Wait::Woken | Wait::No) => {
                 lock.holder = Some(holder);
                 true
             }
