@@ -1,4 +1,5 @@
 //! Every command, from outside: what it says to people, what it says to programs, and its exit code.
+#![expect(clippy::disallowed_methods, reason = "the tests wait for the programs that they start")]
 #![allow(missing_docs, reason = "the names say it")]
 
 mod shell;
@@ -241,6 +242,21 @@ fn gc_removes_what_was_kept_and_nothing_else() {
     assert!(shell.well(&["gc"]).out.contains("removed"));
     assert!(stranger.exists(), "it is none of ours");
     assert!(shell.well(&["gc"]).err.contains("nothing is left over"));
+}
+
+#[test]
+fn a_full_disk_is_a_failure_and_a_reader_who_went_away_is_none() {
+    let shell = experienced();
+    let into = |sink: std::process::Stdio| {
+        let mut child =
+            shell.command(&["ps", "--all"]).stdout(sink).stderr(std::process::Stdio::null()).spawn();
+        child.as_mut().expect("started").wait().expect("started").code()
+    };
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has one");
+    assert_eq!(into(full.into()), Some(1));
+    let (nobody, sink) = std::io::pipe().expect("a pipe");
+    drop(nobody);
+    assert_eq!(into(sink.into()), Some(0));
 }
 
 #[test]
