@@ -4,7 +4,7 @@
 //! three moments: the state is left (its epoch ends, what it held is dropped), the transition is durable, the new state
 //! is entered (watchers hear of it, and it is driven).
 
-use super::life::{Life, Marks, More, Pending};
+use super::life::{Kept, Life, Marks, More, Pending};
 use super::state::{END, is_named};
 use super::step::{Step, Word, state_name};
 use super::table::{self, Verdict};
@@ -186,7 +186,7 @@ fn end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
     let more = life.more();
     more.seq += 1;
     let entry = Entry::End { id, seq: more.seq, stage: outcome.stage(), outcome: json, at };
-    more.pending = Some(Pending::End(outcome));
+    more.pending = Some(Pending::End(Box::new(outcome)));
     commit(life, entry, slot);
 }
 
@@ -216,7 +216,7 @@ fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
             enter(life, cx, stage, state);
             settle(this, cx);
         }
-        Some(Pending::End(outcome)) => enter_end(this, cx, outcome),
+        Some(Pending::End(outcome)) => enter_end(this, cx, *outcome),
         None => {}
     }
 }
@@ -225,12 +225,12 @@ fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
 #[inline]
 fn leave<P: Process>(life: &mut Life<P>) {
     life.epoch = life.epoch.wrapping_add(1);
-    life.marks.clear(Marks::DRIVEN);
-    if let Some(more) = &mut life.more
-        && !more.held.is_empty()
+    if life.marks.any(Marks::HOLDING)
+        && let Some(more) = &mut life.more
     {
-        more.held.clear();
+        more.kept.retain(|kept| !matches!(kept, Kept::Guard(_)));
     }
+    life.marks.clear(Marks::DRIVEN.and(Marks::HOLDING));
 }
 
 #[inline]
@@ -247,7 +247,7 @@ fn enter<P: Process>(life: &mut Life<P>, cx: CX![P], stage: Stage, state: Option
 /// Lets the watchers know, once for each burst of transitions: they see the latest phase, not each one between.
 fn tell<P: Process>(life: &mut Life<P>, cx: CX![P]) {
     let Some(more) = &life.more else { return };
-    if more.watchers.is_empty() || life.marks.any(Marks::TELLING) {
+    if life.marks.any(Marks::TELLING) || !more.kept.iter().any(|kept| matches!(kept, Kept::Watcher(_))) {
         return;
     }
     life.marks.set(Marks::TELLING);
@@ -258,7 +258,7 @@ fn tell<P: Process>(life: &mut Life<P>, cx: CX![P]) {
             life.marks.clear(Marks::TELLING);
             let phase = life.phase();
             if let Some(more) = &life.more {
-                more.watchers.iter().for_each(|w| w.fwd(phase.clone()));
+                tell_watchers(&more.kept, &phase);
             }
         });
     });
@@ -360,9 +360,24 @@ fn enter_end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
 
 /// Tells everybody who waits for the end of a process.
 pub(super) fn tell_end<P: Process>(more: &mut More<P>, outcome: &OutcomeOf<P>) {
-    let phase: PhaseOf<P> = outcome.clone().into();
-    more.watchers.drain(..).for_each(|w| w.fwd(phase.clone()));
-    more.waiters.drain(..).for_each(|w| w.ret(outcome.clone()));
+    let kept = std::mem::take(&mut more.kept);
+    tell_watchers(&kept, &outcome.clone().into());
+    for kept in kept {
+        match kept {
+            Kept::Waiter(waiter) => waiter.ret(outcome.clone()),
+            Kept::Guard(guard) => drop(guard),
+            Kept::Watcher(watcher) => drop(watcher),
+        }
+    }
+}
+
+fn tell_watchers<P: Process>(kept: &[Kept<P>], phase: &PhaseOf<P>) {
+    for kept in kept {
+        match kept {
+            Kept::Watcher(watcher) => watcher.fwd(phase.clone()),
+            Kept::Guard(_) | Kept::Waiter(_) => {}
+        }
+    }
 }
 
 fn on_desire<P: Process>(this: &mut P, cx: CX![P], wish: Desired) {
@@ -440,11 +455,11 @@ fn on_child_failed<P: Process>(this: &mut P, cx: CX![P]) {
 pub(super) fn on_watch<P: Process>(this: &mut P, _: CX![P], watcher: Fwd<PhaseOf<P>>) {
     let life = this.life();
     watcher.fwd(life.phase());
-    life.more().watchers.push(watcher);
+    life.more().kept.push(Kept::Watcher(watcher));
 }
 
 pub(super) fn on_outcome<P: Process>(this: &mut P, _: CX![P], waiter: Ret<OutcomeOf<P>>) {
-    this.life().more().waiters.push(waiter);
+    this.life().more().kept.push(Kept::Waiter(waiter));
 }
 
 /// The phase of an ended process.

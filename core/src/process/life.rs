@@ -43,6 +43,8 @@ impl Marks {
     pub const OUTLIVED: Marks = Marks(32);
     /// Its watchers will hear of it at the end of this burst.
     pub const TELLING: Marks = Marks(64);
+    /// Something is held in this state.
+    pub const HOLDING: Marks = Marks(128);
 
     /// Whether one of these bits is set.
     pub fn any(self, of: Marks) -> bool {
@@ -60,9 +62,7 @@ impl Marks {
 }
 
 pub(super) struct More<P: Process> {
-    pub held: Vec<Box<dyn Any>>,
-    pub watchers: Vec<Fwd<PhaseOf<P>>>,
-    pub waiters: Vec<Ret<OutcomeOf<P>>>,
+    pub kept: Vec<Kept<P>>,
     pub pending: Option<Pending<P>>,
     /// Ledger entries that go into the journal with the next transition.
     pub ledger: Vec<Entry>,
@@ -70,23 +70,26 @@ pub(super) struct More<P: Process> {
     pub parent: Option<Slot>,
 }
 
+/// What a process keeps: in one list, because most keep one thing or none, and a hundred thousand of them may wait.
+pub(super) enum Kept<P: Process> {
+    /// Dropped when the state is left.
+    Guard(Box<dyn Any>),
+    /// Told of each phase.
+    Watcher(Fwd<PhaseOf<P>>),
+    /// Told of the end.
+    Waiter(Ret<OutcomeOf<P>>),
+}
+
 /// The transition that is on its way to the journal.
 pub(super) enum Pending<P: Process> {
     Enter(Stage, Option<P::State>),
-    End(OutcomeOf<P>),
+    /// Boxed, because an outcome may be large and comes once.
+    End(Box<OutcomeOf<P>>),
 }
 
 impl<P: Process> Default for More<P> {
     fn default() -> Self {
-        More {
-            held: Vec::new(),
-            watchers: Vec::new(),
-            waiters: Vec::new(),
-            pending: None,
-            ledger: Vec::new(),
-            seq: 0,
-            parent: None,
-        }
+        More { kept: Vec::new(), pending: None, ledger: Vec::new(), seq: 0, parent: None }
     }
 }
 
@@ -145,7 +148,8 @@ impl<P: Process> Life<P> {
     /// Keeps `guard` until this state is left, by whatever door: a step, a pause, a kill, a fault. The only way to keep a
     /// lease, an operation in flight or a timer.
     pub fn hold<G: 'static>(&mut self, guard: G) {
-        self.more().held.push(Box::new(guard));
+        self.marks.set(Marks::HOLDING);
+        self.more().kept.push(Kept::Guard(Box::new(guard)));
     }
 
     /// Answers `ret` after `delay`, unless this state is left before: the timer is held.

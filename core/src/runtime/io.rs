@@ -81,8 +81,12 @@ impl Io {
 
     /// Takes in what has arrived. Whether anything has.
     pub(super) fn poll(&self) -> Result<bool, RuntimeError> {
+        // What ended the sleep was taken in by it. The next poll of the same turn asks the kernel again.
+        if self.arrived.take() {
+            return Ok(true);
+        }
         let (active, pending) = self.poll.poll(Duration::ZERO).map_err(refused("a poll"))?;
-        Ok(self.arrived.take() || active || pending)
+        Ok(active || pending)
     }
 
     /// Sleeps until something arrives or a timer is due.

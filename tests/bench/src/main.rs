@@ -23,8 +23,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 /// Measures Procession beside its peers: raw stakker, a tokio LocalSet prototype, plain rusqlite loops, bare posix_spawn.
 ///
-/// Times are the best of the rounds for what only computes and the median for what waits; the lanes run in turn. Instructions
-/// are counted by callgrind, if valgrind is installed. Exits with 1 if a promise is not kept.
+/// Times are those of the best round; the lanes run in turn, so that a disturbance meets all of them. Instructions are
+/// counted by callgrind, if valgrind is installed. Exits with 1 if a promise is not kept.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Args {
