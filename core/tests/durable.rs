@@ -278,6 +278,26 @@ fn a_key_names_one_live_process() {
     assert_eq!(world.runtime.handle().find::<Sum>(id(1)).and_then(|h| h.id()), first.id());
 }
 
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_runtime_that_sleeps_is_woken_by_its_journal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("journal");
+    let end = {
+        let journal = procession::journal::Sqlite::open(&file).expect("a new file");
+        let mut runtime = Runtime::builder().journal(journal).build().expect("nobody holds it");
+        runtime.register(|life| New { life });
+        let process = runtime.spawn::<New>(After::Upgraded, Spawn::default()).expect("registered");
+        process.launch();
+        // Its own loop sleeps while the helper thread writes. Unless it is woken, this never returns.
+        runtime.run_until(&process).expect("runs")
+    };
+    assert_eq!(end, Outcome::Finished("upgraded".into()));
+    let reader = procession::journal::Reader::open(&file).expect("readable");
+    let row = reader.process(id(1)).expect("read").expect("there").expect("sound");
+    assert_eq!((row.stage, row.outcome.as_deref()), (Stage::Finished, Some(r#""upgraded""#)));
+}
+
 // ---- the ledger
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
