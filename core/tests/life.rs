@@ -137,8 +137,18 @@ enum Walk {
     Astray,
     Lost,
     Liar,
+    Careless,
 }
-states! { Walk { First => [Second, end], Second => [First, end], Astray => [end], Lost => [First], Liar => [end] } }
+states! {
+    Walk {
+        First => [Second, end],
+        Second => [First, end],
+        Astray => [end],
+        Lost => [First],
+        Liar => [end],
+        Careless => [end],
+    }
+}
 
 struct Guard(Rc<Cell<i32>>);
 impl Guard {
@@ -179,13 +189,14 @@ impl Process for Walker {
             Walk::Astray => step.to(Walk::First),
             Walk::Lost => step.finish(()),
             Walk::Liar => step.killed(),
+            Walk::Careless => drop(step),
         }
     }
     fn clean(&mut self, _: CX![], state: Walk, step: Step<Self>) {
         self.seen.borrow_mut().push(format!("clean {}", state.name()));
         match state {
             Walk::Second => step.to(Walk::First),
-            Walk::First | Walk::Astray | Walk::Lost | Walk::Liar => step.killed(),
+            Walk::First | Walk::Astray | Walk::Lost | Walk::Liar | Walk::Careless => step.killed(),
         }
     }
 }
@@ -266,6 +277,33 @@ fn who_says_killed_unasked_is_at_fault() {
     let mut path = walk(Walk::Liar, DriveMode::Continuous);
     let fault = Fault::NotAsked { state: "Liar".into() };
     assert_eq!(path.world.runtime.phase(&path.walker), Ok(Phase::Failed(fault)));
+}
+
+#[test]
+fn a_dropped_step_is_a_fault_and_not_a_hang() {
+    let mut path = walk(Walk::Careless, DriveMode::Continuous);
+    let fault = Fault::Abandoned { state: "Careless".into() };
+    assert_eq!(path.world.runtime.phase(&path.walker), Ok(Phase::Failed(fault)));
+}
+
+#[test]
+fn an_answer_to_an_earlier_entry_of_the_same_state_is_dropped() {
+    let mut path = walk(Walk::Second, DriveMode::Continuous);
+    path.walker.pause();
+    path.world.settle();
+    path.walker.resume();
+    path.world.settle();
+    let (first, second) = {
+        let mut waiting = path.waiting.borrow_mut();
+        let second = waiting.pop();
+        (waiting.pop().expect("asked before the pause"), second.expect("asked after it"))
+    };
+    first.ret(());
+    path.world.settle();
+    assert_eq!(path.world.runtime.phase(&path.walker), Ok(Phase::Running(Walk::Second)), "nothing happened");
+    second.ret(());
+    path.world.settle();
+    assert_eq!(path.world.runtime.phase(&path.walker), Ok(Phase::Running(Walk::First)));
 }
 
 #[test]
