@@ -2,10 +2,6 @@
 //!
 //! With `PROCESSION_SIM=full` there are ten thousand seeds, and a strike at every boundary, and every pair of strikes in
 //! one story; without it a small part of them. A story that goes wrong prints the command that tells it again.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the worlds are spread over the cores, and their threads are awaited"
-)]
 
 use procession::journal::{Crash, Desired};
 use procession_tests::world::boundary::Strike;
