@@ -25,6 +25,7 @@ pub fn main(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Exit
 fn run(args: args::Args) -> Exit {
     let json = args.global.json;
     match commands::run(args) {
+        Ok(Exit::Well) if screen::has_lost() => Exit::Failed,
         Ok(exit) => exit,
         Err(trouble) => {
             screen::complain(&trouble, json);

@@ -9,9 +9,18 @@ use jiff::tz::TimeZone;
 use procession::WallTime;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The bars at the bottom of the terminal, while there are some. Whoever prints goes above them.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Whether something that was asked for could not be printed.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether something that was asked for could not be printed, though somebody may have wanted to read it.
+pub(crate) fn has_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
 
 /// Keeps these bars below everything that is printed from now on.
 pub(crate) fn keep_below(bars: &MultiProgress) {
@@ -62,7 +71,10 @@ fn is_read(written: std::io::Result<()>) -> bool {
         Ok(()) => true,
         Err(why) if why.kind() == ErrorKind::BrokenPipe => false,
         Err(why) => {
-            err(&format!("procession: stdout cannot be written: {why}"));
+            // Once is enough.
+            if !LOST.swap(true, Ordering::Relaxed) {
+                err(&format!("procession: stdout cannot be written: {why}"));
+            }
             false
         }
     }

@@ -1,4 +1,5 @@
 //! Every command, from outside: what it says to people, what it says to programs, and its exit code.
+#![expect(clippy::disallowed_methods, reason = "the tests wait for the programs that they start")]
 #![allow(missing_docs, reason = "the names say it")]
 
 mod shell;
@@ -244,6 +245,21 @@ fn gc_removes_what_was_kept_and_nothing_else() {
 }
 
 #[test]
+fn a_full_disk_is_a_failure_and_a_reader_who_went_away_is_none() {
+    let shell = experienced();
+    let into = |sink: std::process::Stdio| {
+        let mut child =
+            shell.command(&["ps", "--all"]).stdout(sink).stderr(std::process::Stdio::null()).spawn();
+        child.as_mut().expect("started").wait().expect("started").code()
+    };
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has one");
+    assert_eq!(into(full.into()), Some(1));
+    let (nobody, sink) = std::io::pipe().expect("a pipe");
+    drop(nobody);
+    assert_eq!(into(sink.into()), Some(0));
+}
+
+#[test]
 fn every_form_of_json_is_documented_with_an_example_that_parses() {
     let read = |path: &str| {
         std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR")))
@@ -260,5 +276,32 @@ fn every_form_of_json_is_documented_with_an_example_that_parses() {
     assert!(names.len() > 10, "{names:?}");
     for name in names {
         assert!(examples.iter().any(|example| example["schema"] == name), "{name} has no example");
+    }
+}
+
+#[test]
+fn every_field_of_a_job_file_is_documented_and_the_examples_are_read() {
+    let read = |path: &str| {
+        std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR")))
+            .expect("it is in the repository")
+    };
+    let doc = read("docs/job-files.md");
+    let mut examples =
+        doc.split("```toml\n").skip(1).map(|rest| rest.split("```").next().expect("it begins"));
+    procession_cli::JobFile::parse(examples.next().expect("a job"), "doc.toml".as_ref()).expect("a job");
+    procession_cli::Hosts::parse(examples.next().expect("hosts"), "doc.toml".as_ref()).expect("hosts");
+    // The parser lists the fields when it meets one that it does not know.
+    let text = "name = 'x'\ncommand = ['a']\nnonsense = 1\n";
+    let slip = procession_cli::JobFile::parse(text, "x.toml".as_ref()).expect_err("nonsense").to_string();
+    let fields: Vec<&str> = slip.split('`').skip(3).step_by(2).collect();
+    assert!(fields.len() > 15, "{slip}");
+    for field in fields {
+        let named =
+            [format!("`{field}`"), format!("`{field}."), format!("`{field}[]"), format!(", `{field}`")];
+        assert!(named.iter().any(|name| doc.contains(name)), "{field} is not documented");
+    }
+    for job in ["pi", "fails", "array", "gpu"] {
+        let path = format!("examples/jobs/{job}.toml");
+        procession_cli::JobFile::parse(&read(&path), path.as_ref()).expect("an example");
     }
 }

@@ -17,6 +17,9 @@ const JOBS: usize = 200;
 /// Jobs that would never end, to be killed.
 const VICTIMS: usize = 4;
 
+/// One job ends only when the last runtime is at work, so that no runtime before it can be done with everything.
+const KEEPER: usize = 1;
+
 /// So many of the jobs are paused, and resumed later.
 const PAUSED: usize = 6;
 
@@ -69,6 +72,7 @@ impl Story {
             println!("kill {kill}: {} live", self.live("").len());
             runtime = self.shell.start(&["up", "--jobs", "8"]);
         }
+        self.shell.file("gate", "open");
         let end = runtime.wait().expect("it was started");
         assert_eq!(end.code(), Some(0), "what was left went well: {}", self.log());
         self.check();
@@ -78,15 +82,20 @@ impl Story {
     fn begin(&self) -> Child {
         let mut files = vec!["run".to_owned(), "--jobs".to_owned(), "8".to_owned()];
         let lines = self.shell.path("lines");
+        let mut with_output = |name: &str, script: &str| {
+            let file = self.shell.job(name, script);
+            let text = std::fs::read_to_string(&file).expect("just written");
+            let text = text + "[[outputs]]\npattern = \"out.txt\"\n";
+            files.push(self.shell.file(&format!("{name}.toml"), &text));
+        };
         for n in 0..JOBS {
             let script =
                 format!("echo {n} >> '{}'\nsleep 0.{}\necho 'result {n}' > out.txt", lines.display(), n % 10);
-            let file = self.shell.job(&format!("job-{n}"), &script);
-            let text = std::fs::read_to_string(&file).expect("just written");
-            files.push(
-                self.shell.file(&format!("job-{n}.toml"), &(text + "[[outputs]]\npattern = \"out.txt\"\n")),
-            );
+            with_output(&format!("job-{n}"), &script);
         }
+        let gate = self.shell.path("gate");
+        let script = format!("until [ -e '{}' ]; do sleep 0.2; done\necho done > out.txt", gate.display());
+        with_output("keeper", &script);
         for n in 0..VICTIMS {
             files.push(self.shell.job(&format!("victim-{n}"), "sleep 100000"));
         }
@@ -95,7 +104,7 @@ impl Story {
         self.shell.until("all jobs are handed over", || {
             let Ok(reader) = Reader::open(&journal) else { return false };
             let rows = reader.processes(&Filter::new()).map_or(0, |rows| rows.len());
-            rows + reader.letters().map_or(0, |letters| letters.len()) == JOBS + VICTIMS
+            rows + reader.letters().map_or(0, |letters| letters.len()) == JOBS + VICTIMS + KEEPER
         });
         runtime
     }
@@ -161,7 +170,7 @@ impl Story {
         let count = |stage| rows.iter().filter(|row| row.stage == stage).count();
         assert_eq!(
             (count(Stage::Finished), count(Stage::Killed), rows.len()),
-            (JOBS, VICTIMS, JOBS + VICTIMS)
+            (JOBS + KEEPER, VICTIMS, JOBS + VICTIMS + KEEPER)
         );
         for row in rows.iter().filter(|row| row.stage == Stage::Finished) {
             let outputs = self.shell.well(&["--json", "outputs", &row.id.to_string()]).json();

@@ -3,20 +3,24 @@
 use super::connection::Trouble;
 use super::read;
 use crate::ProcessId;
-use crate::journal::{EffectEnd, EffectRow, Entry, JournalError, Letter, ProcessRow};
+use crate::journal::{Desired, EffectEnd, EffectRow, Entry, JournalError, Letter, ProcessRow, Stage};
 use rusqlite::{Connection, Statement, params};
 
 const BORN: &str = "INSERT INTO processes \
     (id, kind, version, stage, state, desired, seq, parent, key, born, changed, outcome) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const NEXT_ID: &str = "UPDATE meta SET next_id = max(next_id, ?1)";
-// Design note: `stage NOT IN (…)` would build its list anew for each row, and take more than twice as long.
+// Design note: `stage NOT IN (…)` would build its list anew for each row, and take more than twice as long. One that has
+// finished or failed has an outcome, so one word is left to compare.
 const STEP: &str = "UPDATE processes SET seq = ?2, stage = ?3, desired = ?4, changed = ?5 \
-    WHERE id = ?1 AND stage <> 'finished' AND stage <> 'killed' AND stage <> 'failed'";
+    WHERE id = ?1 AND outcome IS NULL AND stage <> 'killed'";
 const STEP_TO: &str = "UPDATE processes SET seq = ?2, stage = ?3, desired = ?4, changed = ?5, version = ?6, state = ?7 \
-    WHERE id = ?1 AND stage <> 'finished' AND stage <> 'killed' AND stage <> 'failed'";
+    WHERE id = ?1 AND outcome IS NULL AND stage <> 'killed'";
+/// The transition that most are: on to the next state of a process that runs and shall run.
+const STEP_ON: &str = "UPDATE processes SET seq = ?2, stage = 'running', desired = 'run', changed = ?3, version = ?4, \
+    state = ?5 WHERE id = ?1 AND outcome IS NULL AND stage <> 'killed'";
 const END: &str = "UPDATE processes SET seq = ?2, stage = ?3, changed = ?4, outcome = ?5 \
-    WHERE id = ?1 AND stage <> 'finished' AND stage <> 'killed' AND stage <> 'failed'";
+    WHERE id = ?1 AND outcome IS NULL AND stage <> 'killed'";
 const MADE: &str = "INSERT INTO effects (process, kind, host, name, attempt, made) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
     ON CONFLICT DO UPDATE SET attempt = excluded.attempt, made = excluded.made, ended = NULL, \"end\" = NULL \
     WHERE \"end\" IS NOT NULL";
@@ -32,6 +36,7 @@ pub(super) struct Apply<'a> {
     next_id: Statement<'a>,
     step: Statement<'a>,
     step_to: Statement<'a>,
+    step_on: Statement<'a>,
     end: Statement<'a>,
     made: Statement<'a>,
     ended: Statement<'a>,
@@ -50,6 +55,7 @@ impl<'a> Apply<'a> {
             next_id: prepare(NEXT_ID)?,
             step: prepare(STEP)?,
             step_to: prepare(STEP_TO)?,
+            step_on: prepare(STEP_ON)?,
             end: prepare(END)?,
             made: prepare(MADE)?,
             ended: prepare(ENDED)?,
@@ -99,9 +105,12 @@ impl<'a> Apply<'a> {
             Entry::Born(row) => self.born(row),
             Entry::Step { id, seq, stage, desired, state, at } => {
                 let (id, seq) = (integer(id.number()), integer(*seq));
-                match state {
-                    None => self.step.execute(params![id, seq, stage.word(), desired.word(), at.0]),
-                    Some((version, state)) => {
+                match (state, stage, desired) {
+                    (None, _, _) => self.step.execute(params![id, seq, stage.word(), desired.word(), at.0]),
+                    (Some((version, state)), Stage::Running, Desired::Run) => {
+                        self.step_on.execute(params![id, seq, at.0, version, state])
+                    }
+                    (Some((version, state)), _, _) => {
                         let params = params![id, seq, stage.word(), desired.word(), at.0, version, state];
                         self.step_to.execute(params)
                     }
