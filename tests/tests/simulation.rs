@@ -2,6 +2,7 @@
 //!
 //! With `PROCESSION_SIM=full` there are ten thousand seeds, and a strike at every boundary, and every pair of strikes in
 //! one story; without it a small part of them. A story that goes wrong prints the command that tells it again.
+
 use procession::journal::{Crash, Desired};
 use procession_tests::world::boundary::Strike;
 use procession_tests::world::{Ending, Setup, World, cast};

@@ -45,7 +45,7 @@ pub fn script(argv: &[String]) -> Option<Box<dyn Program>> {
         }
         direct_scripts::CANCEL => {
             let signal = if of(3) == "KILL" { Signal::Kill } else { Signal::Term };
-            Some(Box::new(CancelJob { name: of(2), signal, groups: None }))
+            Some(Box::new(CancelJob { place: place(), is_shut: false, signal, groups: None }))
         }
         text if text == EVIDENCE => Some(Box::new(EvidenceOf { jobs: triples(), line: EvidenceLine::Begin })),
         text if text == CLEAN => Some(Box::new(Clean { place: place(), line: CleanLine::Check })),
@@ -267,15 +267,21 @@ impl Program for Fence {
 
 /// `cancel.sh`
 struct CancelJob {
-    name: String,
+    place: PlaceArgs,
+    is_shut: bool,
     signal: Signal,
     groups: Option<Vec<Pid>>,
 }
 
 impl Program for CancelJob {
     fn step(&mut self, here: &mut Here<'_>) -> Next {
+        if !self.is_shut {
+            self.is_shut = true;
+            let _told_in_the_story = here.mkdir(&format!("{}/started", self.place.folder()));
+            return Next::Soon;
+        }
         let Some(groups) = &self.groups else {
-            let mut groups: Vec<Pid> = carrying(here, &self.name, &[".job-", ".payload-"])
+            let mut groups: Vec<Pid> = carrying(here, &self.place.name, &[".job-", ".payload-"])
                 .into_iter()
                 .map(|(_, group)| group)
                 .collect();

@@ -16,6 +16,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How often the head of the queue tries the slots.
 const SLOT_RETRY: Duration = Duration::from_secs(1);
 
+/// What stands in a frame that has lost its fence.
+const UNFENCED: &str = r#"mkdir -p "$here/started""#;
+
 /// The arguments of `job.sh`.
 #[derive(Clone, Debug)]
 pub struct FrameArgs {
@@ -88,6 +91,12 @@ impl Frame {
         format!("{}/queue", self.args.slots)
     }
 
+    /// Whether its first line finds that another has started this attempt, or has shut the door.
+    fn is_fenced_off(&self, here: &Here<'_>) -> bool {
+        let text = here.read(&format!(".job-{}", self.args.attempt)).unwrap_or_default();
+        !text.contains(UNFENCED) && here.is_dir(&format!("{}/started", self.folder()))
+    }
+
     /// The lines up to the fence.
     fn arrive(&mut self, here: &mut Here<'_>) -> Next {
         let folder = self.folder();
@@ -95,10 +104,11 @@ impl Frame {
             FrameLine::Exec if !here.is_file(&format!(".job-{}", self.args.attempt)) => {
                 return Next::Exits(127);
             }
+            FrameLine::Exec if self.is_fenced_off(here) => return Next::Exits(97),
             FrameLine::Exec => {
                 here.machine.exec(here.pid, self.shown());
                 let text = here.read(&format!(".job-{}", self.args.attempt)).unwrap_or_default();
-                self.is_fenced = !text.contains(r#"mkdir -p "$here/started""#);
+                self.is_fenced = !text.contains(UNFENCED);
                 FrameLine::WriteId
             }
             FrameLine::WriteId => {

@@ -5,6 +5,8 @@ LC_ALL=C
 export LC_ALL
 # The fence comes before the listing: a job that wins against it is in the listing, one that loses ends with 97.
 mkdir "$1/.attempt-$2" "$1/.attempt-$2/started" 2>/dev/null
+# The door is shut before anybody is looked for: a frame that was forked but is not seen yet ends at its first line.
+mkdir "$1/.attempt-$2/started" 2>/dev/null
 list=$(ps -ww -eo pid=,pgid=,stat=,args=) || exit 1
 [ -n "$list" ] || exit 1
 groups=$(printf '%s\n' "$list" | awk -v name="$3" '$3 !~ /^Z/ {

@@ -7,6 +7,7 @@
 LC_ALL=C
 export LC_ALL
 here=".attempt-$2"
+[ -d "$here/started" ] && exit 97
 
 # The id comes before the start, so that a start without an id is always a fence.
 stat=$(cat "/proc/$$/stat" 2>/dev/null)
