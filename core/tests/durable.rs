@@ -298,6 +298,32 @@ fn a_runtime_that_sleeps_is_woken_by_its_journal() {
     assert_eq!((row.stage, row.outcome.as_deref()), (Stage::Finished, Some(r#""upgraded""#)));
 }
 
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_letter_is_found_though_the_bell_was_taken_away() {
+    use procession::journal::{Postbox, Sqlite};
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("journal");
+    let mut runtime =
+        Runtime::builder().journal(Sqlite::open(&file).expect("new")).build().expect("nobody holds it");
+    runtime.register(|life| Old { life });
+    runtime.recover().expect("nothing is there");
+    let waits = runtime.spawn::<Old>(Before::Here, Spawn::default()).expect("registered");
+    waits.launch();
+    let mut turns = 0;
+    runtime
+        .run_while(|_| {
+            turns += 1;
+            turns < 4
+        })
+        .expect("runs");
+    std::fs::remove_file(folder.path().join("journal.sock")).expect("it hangs there");
+    let mut postbox = Postbox::open(&file).expect("sound");
+    let posted = postbox.post(&Ask::Desire { process: id(1), desired: Desired::Kill }).expect("posted");
+    assert!(!posted.heard, "nobody can be rung");
+    assert_eq!(runtime.run_until(&waits).expect("runs"), Outcome::Killed);
+}
+
 // ---- the ledger
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

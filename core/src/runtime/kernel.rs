@@ -42,6 +42,7 @@ pub(crate) struct Kernel {
     live: Cell<usize>,
     timers: Cell<isize>,
     last_letter: Cell<i64>,
+    letters_due: Cell<bool>,
     rng: RefCell<fastrand::Rng>,
     in_turn: Cell<bool>,
     rung: Cell<bool>,
@@ -70,6 +71,7 @@ impl Kernel {
             live: Cell::new(0),
             timers: Cell::new(0),
             last_letter: Cell::new(0),
+            letters_due: Cell::new(false),
             rng: RefCell::new(fastrand::Rng::with_seed(seed)),
             in_turn: Cell::new(false),
             rung: Cell::new(false),
@@ -398,6 +400,15 @@ impl Kernel {
     /// Whether this letter is new. A letter is given again until its taking is durable.
     pub(super) fn is_new_letter(&self, number: i64) -> bool {
         number > self.last_letter.replace(number.max(self.last_letter.get()))
+    }
+
+    /// It is time to look for letters, whether or not somebody rang.
+    pub(super) fn look_for_letters(&self) {
+        self.letters_due.set(true);
+    }
+
+    pub(super) fn take_letters_due(&self) -> bool {
+        self.letters_due.take()
     }
 
     // ---- what the runtime gives to everybody

@@ -203,6 +203,9 @@ impl Runtime {
     fn carry(&mut self, arrived: bool) -> Result<bool, RuntimeError> {
         let Some(journal) = &mut self.journal else { return Ok(false) };
         let order = self.kernel.outbox().order();
+        if self.kernel.take_letters_due() {
+            journal.send(Order::ReadLetters);
+        }
         // A journal with a helper thread wakes the poll when it has a note, so that an idle turn need not ask.
         let may_have_notes = arrived || order.is_some() || self.io.is_none();
         if let Some(order) = order {

@@ -1,9 +1,12 @@
 //! After a restart: what the journal knows, lives again.
 
 use super::kinds::Place;
-use super::{Runtime, RuntimeError};
+use super::{Kernel, Runtime, RuntimeError};
 use crate::ProcessId;
 use crate::journal::{BrokenRow, Order, ProcessRow};
+use stakker::Core;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 /// What [`Runtime::recover`] did.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +43,18 @@ pub enum Parked {
     Broken(#[from] BrokenRow),
 }
 
+/// How often a runtime looks for letters although nobody rang: the bell is a file, and somebody may have removed it.
+const LOOK_FOR_LETTERS: Duration = Duration::from_secs(5);
+
+fn look_again(core: &mut Core, kernel: Weak<Kernel>) {
+    core.after(LOOK_FOR_LETTERS, move |s| {
+        if let Some(alive) = kernel.upgrade() {
+            alive.look_for_letters();
+            look_again(s, kernel);
+        }
+    });
+}
+
 impl Runtime {
     /// Brings back to life what the journal has and has not ended, each in the state that it was in, and reads the wishes
     /// that were left meanwhile. Call it once, after all kinds are registered. Without a journal it does nothing.
@@ -59,6 +74,9 @@ impl Runtime {
         }
         if let Some(journal) = &mut self.journal {
             journal.send(Order::ReadLetters);
+        }
+        if self.io.is_some() {
+            look_again(&mut self.stakker, Rc::downgrade(&self.kernel));
         }
         self.kernel.on_outside();
         Ok(recovered)

@@ -12,7 +12,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// The lock; given back when it is dropped.
-pub(super) struct Lock(File);
+pub(super) struct Lock {
+    file: File,
+    /// Whether the journal has been made, by this holder or by one before.
+    made: bool,
+}
+
+/// Stands in the file from when the journal was first made. A journal that is empty later has lost what it had, which
+/// happens when the power goes while a file system moves things.
+const MADE: &str = "made";
 
 impl Lock {
     /// Takes the lock of this journal, or says who has it.
@@ -29,31 +37,54 @@ impl Lock {
             }
             Err(error) => return Err(trouble.io(error)),
         }
-        let sign = |file: &mut File| {
-            file.set_len(0)?;
-            file.rewind()?;
-            writeln!(file, "{}", std::process::id())
-        };
-        sign(&mut file).map_err(|e| trouble.io(e))?;
-        Ok(Lock(file))
+        let was_made = words(&mut file).contains(MADE);
+        let mut lock = Lock { file, made: was_made };
+        let pid = std::process::id();
+        let text = if was_made { format!("{pid}\n{MADE}\n") } else { format!("{pid}\n") };
+        lock.write(&text).map_err(|e| trouble.io(e))?;
+        Ok(lock)
     }
+
+    /// Notes that the journal is made.
+    pub(super) fn made(&mut self) -> std::io::Result<()> {
+        if self.made {
+            return Ok(());
+        }
+        self.made = true;
+        self.write(&format!("{}\n{MADE}\n", std::process::id()))
+    }
+
+    fn write(&mut self, text: &str) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+/// Whether somebody who had the lock has made the journal. The lock need not be free.
+pub(super) fn was_made(journal: &Path) -> bool {
+    File::open(super::beside(journal, ".lock")).is_ok_and(|mut file| words(&mut file).contains(MADE))
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Only for people who look: whether the lock is held says the kernel.
-        let _ = self.0.set_len(0);
+        // The pid is only for people who look: whether the lock is held says the kernel.
+        let _ = self.write(if self.made { MADE } else { "" });
     }
 }
 
-/// The longest pid has seven digits.
-const PID_BYTES: u64 = 16;
+/// A pid has at most seven digits.
+const LONGEST: u64 = 32;
 
 /// The pid in the file; 0 if there is none, as its owner has the lock but did not sign it yet.
 fn holder(file: &mut File) -> u32 {
+    words(file).lines().next().and_then(|line| line.trim().parse().ok()).unwrap_or(0)
+}
+
+fn words(file: &mut File) -> String {
     let mut text = String::new();
-    match file.take(PID_BYTES).read_to_string(&mut text) {
-        Ok(_) => text.trim().parse().unwrap_or(0),
-        Err(_) => 0,
+    match file.take(LONGEST).read_to_string(&mut text) {
+        Ok(_) => text,
+        Err(_) => String::new(),
     }
 }

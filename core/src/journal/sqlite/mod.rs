@@ -82,6 +82,13 @@ impl Sqlite {
     /// Errors: `Io` if the file cannot be made or read, `Damaged` if it is something else than a journal, `TooNew`.
     pub fn open(path: impl AsRef<Path>) -> Result<Sqlite, JournalError> {
         let path = path.as_ref();
+        if let Ok(there) = real(path)
+            && std::fs::metadata(&there).is_ok_and(|it| it.len() == 0)
+            && lock::was_made(&there)
+        {
+            let why = "it is empty, and was not before (remove it, to begin anew all the same)".into();
+            return Err(JournalError::Damaged { path: there, why });
+        }
         make(path).map_err(|e| Trouble::new(path).io(e))?;
         let path = real(path)?;
         schema::create(&mut connection::for_writing(&path)?, &path)?;
@@ -96,9 +103,10 @@ impl Sqlite {
 
 impl Journal for Sqlite {
     fn load(&mut self) -> Result<Loaded, JournalError> {
-        let lock = Lock::take(&self.path)?;
+        let mut lock = Lock::take(&self.path)?;
         let mut file = connection::for_writing(&self.path)?;
         schema::migrate(&mut file, &self.path)?;
+        lock.made().map_err(|e| Trouble::new(&self.path).io(e))?;
         let loaded = load::load(&file, Trouble::new(&self.path))?;
         // Tables and columns that are missing show now, and not at the first write.
         Apply::new(&file, Trouble::new(&self.path))?;

@@ -91,6 +91,19 @@ fn an_empty_file_becomes_a_journal_for_its_runtime_only() {
 }
 
 #[test]
+fn a_journal_that_has_become_empty_is_not_taken_for_a_new_one() {
+    let place = full_place();
+    place.sqlite().load().expect("sound");
+    std::fs::write(place.path(), "").expect("ours");
+    match Sqlite::open(place.path()) {
+        Err(JournalError::Damaged { why, .. }) => assert!(why.contains("empty"), "{why}"),
+        other => panic!("{:?}", other.map(|_| "opened")),
+    }
+    std::fs::remove_file(place.path()).expect("ours");
+    place.sqlite().load().expect("who removes it begins anew");
+}
+
+#[test]
 fn a_file_that_may_not_be_written_is_an_error_that_says_so() {
     use std::os::unix::fs::PermissionsExt;
     if rustix::process::geteuid().is_root() {
