@@ -60,7 +60,7 @@ impl Store {
     pub(crate) fn holder(&self) -> Option<u32> {
         let path = self.folder.join("journal.lock");
         let inode = format!(":{}", std::fs::metadata(&path).ok()?.ino());
-        let pid: u32 = std::fs::read_to_string(path).ok()?.trim().parse().ok()?;
+        let pid: u32 = std::fs::read_to_string(path).ok()?.lines().next()?.trim().parse().ok()?;
         let locks = std::fs::read_to_string("/proc/locks").ok()?;
         let is_it = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();

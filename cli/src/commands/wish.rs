@@ -58,7 +58,7 @@ pub(crate) fn wish(desk: &Desk, wish: Wish, which: &Which) -> Result<Exit, Troub
     if desk.global.json {
         json::print(&wishes);
     } else if !desk.global.quiet {
-        tell(&wishes);
+        tell(&wishes, desk.store.holder());
     }
     Ok(Exit::Well)
 }
@@ -71,13 +71,14 @@ fn named(desk: &Desk, which: &Which) -> Result<Vec<ProcessId>, Trouble> {
     }
 }
 
-fn tell(wishes: &json::Wishes) {
+fn tell(wishes: &json::Wishes, holder: Option<u32>) {
     for id in &wishes.over {
         screen::err(&format!("process {id} has ended already"));
     }
-    let when = match wishes.heard {
-        true => "the runtime was told",
-        false => "no runtime is at work; it takes effect with the next `procession up`",
+    let when = match (wishes.heard, holder) {
+        (true, _) => "the runtime was told",
+        (false, Some(_)) => "the runtime at work could not be rung; it looks for wishes every few seconds",
+        (false, None) => "no runtime is at work; it takes effect with the next `procession up`",
     };
     for id in &wishes.asked {
         screen::out(&format!("process {id}: {} asked for; {when}", wishes.wish));
