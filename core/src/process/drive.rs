@@ -8,7 +8,7 @@ use super::life::{Kept, Life, Marks, More, Pending};
 use super::state::{END, is_named};
 use super::step::{Step, Word, state_name};
 use super::table::{self, Verdict};
-use super::{Fault, Outcome, OutcomeOf, Phase, PhaseOf, Process, State};
+use super::{Fault, Outcome, OutcomeOf, PhaseOf, Process, State};
 use crate::journal::{Desired, Entry, Stage};
 use crate::planted;
 use crate::runtime::Slot;
@@ -392,11 +392,6 @@ fn on_desire<P: Process>(this: &mut P, cx: CX![P], wish: Desired) {
     if life.marks.any(Marks::DURABLE) && !moves_now {
         write_desire(life);
     }
-    settle_or_rest(this, cx, moves_now);
-}
-
-/// A desire alone never drives a state that is being driven already.
-fn settle_or_rest<P: Process>(this: &mut P, cx: CX![P], moves_now: bool) {
     if moves_now {
         settle(this, cx);
     }
@@ -460,9 +455,4 @@ pub(super) fn on_watch<P: Process>(this: &mut P, _: CX![P], watcher: Fwd<PhaseOf
 
 pub(super) fn on_outcome<P: Process>(this: &mut P, _: CX![P], waiter: Ret<OutcomeOf<P>>) {
     this.life().more().kept.push(Kept::Waiter(waiter));
-}
-
-/// The phase of an ended process.
-pub(super) fn over_phase<P: Process>(outcome: &OutcomeOf<P>) -> PhaseOf<P> {
-    Phase::from(outcome.clone())
 }

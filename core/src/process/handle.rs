@@ -101,7 +101,7 @@ impl<P: Process> Handle<P> {
             watcher,
             |actor, w| actor.defer_call(move |this, cx| drive::on_watch(this, cx, w)),
             |o, w| {
-                w.fwd(drive::over_phase::<P>(o));
+                w.fwd(o.clone().into());
             },
         );
     }
