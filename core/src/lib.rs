@@ -13,6 +13,7 @@ pub mod journal;
 mod planted;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+pub mod pool;
 mod process;
 mod runtime;
 pub mod transport;

@@ -107,6 +107,9 @@ pub enum Op {
         /// Answered when it is there, and on the disk.
         ret: Answer<()>,
     },
+    /// Wait until the host can be asked: answered at once if it can be, or if nobody knows; while it is down, when it is up
+    /// again. It costs nothing but memory, and opens no connection of its own.
+    WhenUp(Answer<()>),
     /// Open a byte stream from the host to an address.
     Connect {
         /// The name or address, as the host sees it.

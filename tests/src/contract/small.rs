@@ -4,6 +4,7 @@ use super::{Harness, ask, mkdir, path, read, suite, write};
 use procession::transport::{FileKind, Op, Stat, TransportError};
 
 suite![
+    a_host_that_can_be_asked_says_so,
     what_is_written_is_read,
     a_write_replaces_whole_and_leaves_nothing_beside,
     a_file_that_is_too_large_is_not_read,
@@ -37,6 +38,10 @@ fn is_not_found<T: std::fmt::Debug>(result: Result<T, TransportError>) {
 
 fn exists<T: std::fmt::Debug>(result: Result<T, TransportError>) {
     assert!(matches!(result, Err(TransportError::Exists(_))), "{result:?}");
+}
+
+fn a_host_that_can_be_asked_says_so(harness: &mut dyn Harness) {
+    ask(harness, Op::WhenUp).expect("it is up");
 }
 
 fn what_is_written_is_read(harness: &mut dyn Harness) {

@@ -154,6 +154,7 @@ impl Local {
         let (work, answer) = match op {
             Op::Exec(exec, answer) => return self.exec(cx, exec, answer),
             Op::Connect { host, port, ret } => return self.connect(cx, host, port, ret),
+            Op::WhenUp(ret) => return ret.ret(Ok(())),
             Op::Put(put, answer) => {
                 let work = Work::Put { from: put.from, to: at(put.to) };
                 return self.transfer(cx, work, answer, put.progress, put.cancel);

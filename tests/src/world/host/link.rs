@@ -97,6 +97,9 @@ impl Link {
 
     /// Takes an operation, and sends it on its way. A machine whose power is gone sends nothing.
     pub fn begin(this: &Rc<RefCell<Link>>, op: Op) {
+        if let Op::WhenUp(ret) = op {
+            return ret.ret(Ok(()));
+        }
         let (id, cancel) = {
             let mut link = this.borrow_mut();
             if !link.shared.witness.has_power() {
@@ -231,6 +234,7 @@ impl Link {
             Op::Write { path, bytes, mode, ret } => {
                 small(Reply::Done(ret), Small::Write { path, bytes, mode })
             }
+            Op::WhenUp(_) => unreachable!("it is answered before anything is sent"),
             Op::Connect { host, port, ret } => {
                 let refused = TransportError::Refused(format!(
                     "{host}:{port}: the simulated host opens no connections"

@@ -1,0 +1,8 @@
+//! Commands and files on hosts behind SSH, for Procession.
+//!
+//! The thread that drives it never blocks: sessions are non-blocking, and what may block (files of this machine, keys that
+//! are encrypted, an agent that does not answer) happens on helper threads that call no code of the user.
+#![forbid(unsafe_code)]
+
+#[expect(dead_code, reason = "sessions come next")]
+mod talk;
