@@ -4,5 +4,9 @@
 //! are encrypted, an agent that does not answer) happens on helper threads that call no code of the user.
 #![forbid(unsafe_code)]
 
-#[expect(dead_code, reason = "sessions come next")]
+mod access;
+mod aside;
+mod session;
 mod talk;
+
+pub use session::Patience;
