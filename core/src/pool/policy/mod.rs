@@ -7,6 +7,8 @@
 
 mod road;
 mod session;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use super::bucket::Bucket;
@@ -272,7 +274,8 @@ impl Policy {
         if self.wants_open(now) && self.open_at(now) <= now {
             self.open(now, out);
         }
-        if self.opening.is_none()
+        if !self.queue.is_empty()
+            && self.opening.is_none()
             && let Some(why) = self.refusal(now)
         {
             self.road.ask();
