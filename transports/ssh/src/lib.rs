@@ -4,9 +4,15 @@
 //! are encrypted, an agent that does not answer) happens on helper threads that call no code of the user.
 #![forbid(unsafe_code)]
 
-mod access;
 mod aside;
+pub mod auth;
+pub mod config;
+mod exec;
+pub mod hostkey;
+pub mod jump;
 mod session;
 mod talk;
+mod transport;
 
 pub use session::Patience;
+pub use transport::{Config, Ssh, StartError};

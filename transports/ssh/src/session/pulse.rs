@@ -10,19 +10,12 @@ pub struct Patience {
     /// How long the server may take to answer what libssh2 asks it: to open a channel, to start a command, to close one; and to
     /// greet us.
     pub answer: Duration,
-    /// How long authentication may take, with a human who looks for a one-time password. OpenSSH's server waits 120 s
-    /// (LoginGraceTime).
-    pub login: Duration,
 }
 
 impl Default for Patience {
     /// Asks after 30 s of silence and waits 20 s for an answer: a frozen server is noticed within a minute.
     fn default() -> Patience {
-        Patience {
-            silence: Duration::from_secs(30),
-            answer: Duration::from_secs(20),
-            login: Duration::from_secs(110),
-        }
+        Patience { silence: Duration::from_secs(30), answer: Duration::from_secs(20) }
     }
 }
 

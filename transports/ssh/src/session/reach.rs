@@ -13,9 +13,6 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How long one address may take. The system alone would try for two minutes (tcp(7), tcp_syn_retries).
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// The same priority as the descriptors of others.
 const PRIORITY: u32 = 10;
 
@@ -26,6 +23,8 @@ pub(crate) struct Reach {
     poll: MioPoll,
     addresses: std::vec::IntoIter<SocketAddr>,
     trying: Option<Try>,
+    /// How long one address may take. The system alone would try for two minutes (tcp(7), tcp_syn_retries).
+    each: Duration,
     patience: Option<FixedTimerKey>,
     last: TransportError,
     answer: Option<Ret<Result<OwnedFd, TransportError>>>,
@@ -44,13 +43,14 @@ impl Reach {
         host: Rc<str>,
         address: String,
         port: u16,
+        each: Duration,
         answer: Ret<Result<OwnedFd, TransportError>>,
     ) -> Option<Reach> {
         let poll = cx.anymap_get::<MioPoll>();
         let last = unreachable(&host, format!("{address} has no address"));
         let addresses = Vec::new().into_iter();
         let mut reach =
-            Reach { host, poll, addresses, trying: None, patience: None, last, answer: Some(answer) };
+            Reach { host, poll, addresses, trying: None, each, patience: None, last, answer: Some(answer) };
         if let Ok(ip) = address.parse::<IpAddr>() {
             reach.addresses = vec![SocketAddr::new(ip, port)].into_iter();
             reach.next(cx);
@@ -87,7 +87,7 @@ impl Reach {
             match begun {
                 Ok(trying) => {
                     self.trying = Some(trying);
-                    self.patience = Some(after!(PATIENCE, [cx], on_impatience(address)));
+                    self.patience = Some(after!(self.each, [cx], on_impatience(address)));
                     return;
                 }
                 Err(e) => self.last = unreachable(&self.host, format!("{address}: {e}")),
@@ -115,7 +115,7 @@ impl Reach {
 
     fn on_impatience(&mut self, cx: CX![], address: SocketAddr) {
         self.patience = None;
-        self.last = unreachable(&self.host, format!("{address} did not answer for {PATIENCE:?}"));
+        self.last = unreachable(&self.host, format!("{address} did not answer for {:?}", self.each));
         self.next(cx);
     }
 

@@ -103,10 +103,8 @@ impl Traffic {
         let mut over = Vec::new();
         let before = self.moved[1];
         let mut moving = true;
-        let mut anything = false;
         while moving && !budget.is_spent() {
             moving = self.round(&mut budget, now)?;
-            anything |= moving;
             self.sort_out(&mut over);
         }
         if self.moved[1] > before || !over.is_empty() {
@@ -166,7 +164,10 @@ impl Traffic {
     pub(super) fn end(mut self) -> Vec<(u64, Box<dyn Talk>, bool)> {
         self.wire.cut();
         let talks = std::mem::take(&mut self.talks).into_iter();
-        talks.map(|talk| (talk.id(), talk.has_begun(), talk.into_fate().0)).map(|(id, begun, t)| (id, t, begun)).collect()
+        talks
+            .map(|talk| (talk.id(), talk.has_begun(), talk.into_fate().0))
+            .map(|(id, begun, t)| (id, t, begun))
+            .collect()
     }
 }
 

@@ -21,13 +21,43 @@ const DELIVERY: Duration = Duration::from_secs(60);
 /// libssh2's code for "would block" (`libssh2.h`, LIBSSH2_ERROR_EAGAIN).
 const AGAIN: i32 = -37;
 
-/// The connection. Dropping it shuts it down first: what libssh2 might still want to say at its end fails at once, and
+/// The socket of a session. Dropping it shuts it down: what libssh2 might still want to say at its end fails at once, and
 /// nothing leaks (measured: 82 KiB a session otherwise).
-pub(crate) struct Wire {
+pub(crate) struct Socket {
     // The registration ends before the descriptor can be closed.
     _source: MioSource<FdSource>,
-    ssh: ssh2::Session,
     fd: Arc<OwnedFd>,
+}
+
+/// The socket with libssh2 upon it.
+pub(crate) struct Wire {
+    // Shut down before libssh2 says good-bye.
+    socket: Socket,
+    ssh: ssh2::Session,
+}
+
+impl Socket {
+    /// Ends the connection. Whoever uses it, on whatever thread, gets an error at once.
+    pub(crate) fn cut(&self) {
+        // It fails only for a socket that is not connected any more.
+        let _ = shutdown(&self.fd, Shutdown::Both);
+    }
+
+    /// Another descriptor of the same socket.
+    pub(crate) fn twin(&self) -> std::io::Result<OwnedFd> {
+        self.fd.try_clone()
+    }
+
+    /// libssh2 upon it again.
+    pub(crate) fn with(self, ssh: ssh2::Session) -> Wire {
+        Wire { socket: self, ssh }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.cut();
+    }
 }
 
 impl Wire {
@@ -43,7 +73,7 @@ impl Wire {
         let mut ssh = ssh2::Session::new().map_err(std::io::Error::from)?;
         ssh.set_blocking(false);
         ssh.set_tcp_stream(fd.clone());
-        Ok(Wire { _source: source, ssh, fd })
+        Ok(Wire { socket: Socket { _source: source, fd }, ssh })
     }
 
     /// libssh2.
@@ -56,15 +86,19 @@ impl Wire {
         &mut self.ssh
     }
 
+    /// The two apart, so that libssh2 can go to another thread.
+    pub(crate) fn apart(self) -> (Socket, ssh2::Session) {
+        (self.socket, self.ssh)
+    }
+
     /// Ends the connection. Whoever uses it, on whatever thread, gets an error at once.
     pub(crate) fn cut(&self) {
-        // It fails only for a socket that is not connected any more.
-        let _ = shutdown(&self.fd, Shutdown::Both);
+        self.socket.cut();
     }
 
     /// Whether the socket takes a small packet whole. Linux says so only while a third of its buffer is free.
     pub(crate) fn has_room(&self) -> bool {
-        let fd = self.fd.as_fd();
+        let fd = self.socket.fd.as_fd();
         let mut polled = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         matches!(rustix::event::poll(&mut polled, Some(&at_once)), Ok(1..))
@@ -79,12 +113,6 @@ impl Wire {
             Some(last) => Meaning::of(&last),
             None => Meaning::Broken(e.to_string()),
         }
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.cut();
     }
 }
 
