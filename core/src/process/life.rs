@@ -1,11 +1,12 @@
 //! The lifecycle of one process: the field through which the framework keeps its books in the author's struct.
 
 use super::desk::Desk;
+use super::few::Few;
 use super::{Child, Outcome, OutcomeOf, Phase, PhaseOf, Process, State, children, drive};
 use crate::journal::{Desired, EffectEnd, EffectRow, Entry, Stage};
 use crate::runtime::{Kernel, RuntimeHandle, Slot};
 use crate::{Fault, ProcessId};
-use stakker::{Actor, ActorOwn, CX, Core, FixedTimerKey, Fwd, Ret};
+use stakker::{Actor, ActorOwn, CX, Core, FixedTimerKey, Fwd, Ret, Stakker};
 use std::any::Any;
 use std::rc::Rc;
 use std::time::Duration;
@@ -62,7 +63,7 @@ impl Marks {
 }
 
 pub(super) struct More<P: Process> {
-    pub kept: Vec<Kept<P>>,
+    pub kept: Few<Kept<P>>,
     pub pending: Option<Pending<P>>,
     /// Ledger entries that go into the journal with the next transition.
     pub ledger: Vec<Entry>,
@@ -70,7 +71,7 @@ pub(super) struct More<P: Process> {
     pub parent: Option<Slot>,
 }
 
-/// What a process keeps: in one list, because most keep one thing or none, and a hundred thousand of them may wait.
+/// What a process keeps.
 pub(super) enum Kept<P: Process> {
     /// Dropped when the state is left.
     Guard(Box<dyn Any>),
@@ -89,7 +90,7 @@ pub(super) enum Pending<P: Process> {
 
 impl<P: Process> Default for More<P> {
     fn default() -> Self {
-        More { kept: Vec::new(), pending: None, ledger: Vec::new(), seq: 0, parent: None }
+        More { kept: Few::None, pending: None, ledger: Vec::new(), seq: 0, parent: None }
     }
 }
 
@@ -320,5 +321,19 @@ pub(crate) fn begin<P: Process>(
     let actor = own.clone();
     // The value goes in before any other call to the actor is queued, so the actor never keeps a queue of its own.
     core.defer(move |s| actor.apply_prep(s, move |_| Some(process)));
+    kernel.house(slot, Box::new(own));
+}
+
+/// The same from outside a turn, where nothing needs to wait for the queue.
+pub(crate) fn begin_now<P: Process>(
+    kernel: &Rc<Kernel>,
+    stakker: &mut Stakker,
+    slot: Slot,
+    birth: Birth<P>,
+    make: impl Fn(Life<P>) -> P,
+) {
+    let process = make(Life::begin(kernel, slot, birth));
+    let own = ActorOwn::<P>::new(stakker, stakker::ret_nop!(), 0);
+    own.clone().apply_prep(stakker, move |_| Some(process));
     kernel.house(slot, Box::new(own));
 }

@@ -7,6 +7,7 @@
 mod children;
 mod desk;
 mod drive;
+mod few;
 mod handle;
 mod life;
 mod phase;
@@ -19,7 +20,7 @@ pub(crate) use drive::{Poke, panic_text};
 pub(crate) use handle::Found;
 pub use handle::{Handle, Refused, Spawn, Watch};
 pub use life::Life;
-pub(crate) use life::{Birth, Over, Resident, begin};
+pub(crate) use life::{Birth, Over, Resident, begin, begin_now};
 pub use phase::{Fault, Outcome, Phase};
 pub(crate) use state::read as read_state;
 pub use state::{Edge, State, Unreadable};

@@ -3,7 +3,7 @@
 use super::kinds::{Maker, unlaunched};
 use super::{Kernel, Runtime, Slot};
 use crate::journal::{Desired, Entry, ProcessRow, Stage};
-use crate::process::{DriveMode, Handle, Life, Process, Spawn, begin};
+use crate::process::{DriveMode, Handle, Life, Process, Spawn, begin, begin_now};
 use crate::{Edge, JournalUid, ProcessId, State, WallTime};
 use stakker::Core;
 use std::rc::Rc;
@@ -76,7 +76,7 @@ impl Runtime {
         let kernel = &self.kernel;
         let slot = kernel.take_slot(None);
         let handle = Handle::new(kernel, slot);
-        begin(kernel, &mut self.stakker, slot, unlaunched(state, false, false, None), &make);
+        begin_now(kernel, &mut self.stakker, slot, unlaunched(state, false, false, None), make);
         handle
     }
 }

@@ -106,9 +106,7 @@ fn enter<P: Process>(life: &mut Life<P>, cx: CX![P], stage: Stage, state: Option
     if let Some(state) = state {
         life.state = state;
     }
-    if life.more.is_some() {
-        tell(life, cx);
-    }
+    tell(life, cx);
 }
 
 fn enter_end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {

@@ -79,9 +79,7 @@ fn call_author<P: Process>(this: &mut P, cx: CX![P]) {
             {
                 leave(life);
                 life.state = state;
-                if life.more.is_some() {
-                    tell(life, cx);
-                }
+                tell(life, cx);
             }
             Some(word) => return on_word(this, cx, epoch, word),
         }
