@@ -106,7 +106,7 @@ pub(crate) struct Birth<P: Process> {
 }
 
 impl<P: Process> Life<P> {
-    pub(crate) fn begin(kernel: &Rc<Kernel>, slot: Slot, birth: Birth<P>) -> Life<P> {
+    pub(crate) fn begin(desk: &Rc<Desk<P>>, slot: Slot, birth: Birth<P>) -> Life<P> {
         let Birth { stage, desired, state, durable, stepwise, seq, parent } = birth;
         let mut marks = Marks::default();
         for (is, mark) in [(durable, Marks::DURABLE), (stepwise, Marks::STEPWISE)] {
@@ -114,8 +114,7 @@ impl<P: Process> Life<P> {
                 marks.set(mark);
             }
         }
-        let mut life =
-            Life { desk: Desk::of(kernel), slot, epoch: 0, stage, desired, marks, state, more: None };
+        let mut life = Life { desk: desk.clone(), slot, epoch: 0, stage, desired, marks, state, more: None };
         if seq > 0 || parent.is_some() {
             let more = life.more();
             more.seq = seq;
@@ -246,11 +245,8 @@ impl<P: Process> Drop for Life<P> {
         if let Some(more) = &mut self.more {
             drive::tell_end(more, &Outcome::Failed(fault.clone()));
         }
-        self.kernel().ended::<P>(
-            self.slot,
-            Outcome::Failed(fault),
-            self.more.as_ref().and_then(|m| m.parent),
-        );
+        let parent = self.more.as_ref().and_then(|m| m.parent);
+        self.desk.ended(self.slot, Outcome::Failed(fault), parent);
     }
 }
 
@@ -272,68 +268,32 @@ impl<P: Process> Drop for Timer<P> {
     }
 }
 
-/// What the process table keeps of a process: the actor while it lives, its outcome afterwards.
-pub(crate) trait Resident {
-    /// Tells the process something, at the next opportunity. Nothing happens to one that has ended.
-    fn poke(&self, poke: drive::Poke);
-    /// For a typed handle to find the actor or the outcome.
-    fn as_any(&self) -> &dyn Any;
-    /// Whether it has ended.
-    fn is_over(&self) -> bool;
-}
-
-impl<P: Process> Resident for ActorOwn<P> {
-    fn poke(&self, poke: drive::Poke) {
-        let actor: Actor<P> = (**self).clone();
-        self.defer(move |s| actor.apply(s, move |this, cx| drive::on_poke(this, cx, poke)));
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn is_over(&self) -> bool {
-        false
-    }
-}
-
-/// The outcome of a process that has ended, for the handles that are still there.
-pub(crate) struct Over<P: Process>(pub OutcomeOf<P>);
-
-impl<P: Process> Resident for Over<P> {
-    fn poke(&self, _: drive::Poke) {}
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn is_over(&self) -> bool {
-        true
-    }
-}
-
 /// Makes the actor of a process whose slot is taken already, and puts it there. Nothing drives it yet.
 pub(crate) fn begin<P: Process>(
-    kernel: &Rc<Kernel>,
+    desk: &Rc<Desk<P>>,
     core: &mut Core,
     slot: Slot,
     birth: Birth<P>,
     make: &dyn Fn(Life<P>) -> P,
 ) {
-    let process = make(Life::begin(kernel, slot, birth));
+    let process = make(Life::begin(desk, slot, birth));
     let own = ActorOwn::<P>::new(core, stakker::ret_nop!(), 0);
     let actor = own.clone();
     // The value goes in before any other call to the actor is queued, so the actor never keeps a queue of its own.
     core.defer(move |s| actor.apply_prep(s, move |_| Some(process)));
-    kernel.house(slot, Box::new(own));
+    desk.settle(slot, own);
 }
 
 /// The same from outside a turn, where nothing needs to wait for the queue.
 pub(crate) fn begin_now<P: Process>(
-    kernel: &Rc<Kernel>,
+    desk: &Rc<Desk<P>>,
     stakker: &mut Stakker,
     slot: Slot,
     birth: Birth<P>,
     make: impl Fn(Life<P>) -> P,
 ) {
-    let process = make(Life::begin(kernel, slot, birth));
+    let process = make(Life::begin(desk, slot, birth));
     let own = ActorOwn::<P>::new(stakker, stakker::ret_nop!(), 0);
     own.clone().apply_prep(stakker, move |_| Some(process));
-    kernel.house(slot, Box::new(own));
+    desk.settle(slot, own);
 }

@@ -122,7 +122,7 @@ pub(super) fn hear<P: Process>(this: &mut P, cx: CX![P], call: impl FnOnce(&mut 
     let life = this.life();
     let (epoch, step) = (life.epoch, Step::new(life, life.desk.open()));
     guarded(this, cx, epoch, |this, cx| call(this, cx, step));
-    if let Some(word) = this.life().desk.close() {
+    if let Some(word) = this.life().desk.close_call() {
         on_word(this, cx, epoch, word);
     }
 }

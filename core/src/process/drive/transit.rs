@@ -117,6 +117,6 @@ fn enter_end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
         parent = more.parent;
         tell_end(&mut more, &outcome);
     }
-    life.kernel().clone().ended::<P>(life.slot, outcome, parent);
+    life.desk.clone().ended(life.slot, outcome, parent);
     cx.stop();
 }

@@ -71,7 +71,7 @@ fn call_author<P: Process>(this: &mut P, cx: CX![P]) {
             if killing { this.clean(cx, state, step) } else { this.advance(cx, state, step) }
         });
         let life = this.life();
-        match life.desk.close() {
+        match life.desk.close_call() {
             None => return,
             // The common case by itself: nothing stands between this word and the next state.
             Some(Word::To(state))

@@ -6,7 +6,7 @@ use super::clock::Clock;
 use super::kinds::Kind;
 use super::outbox::Outbox;
 use super::rows::{Rows, Slot};
-use crate::process::Poke;
+use crate::process::{AnyDesk, Poke};
 use crate::{JournalUid, ProcessId, WallTime};
 use stakker_mio::mio::Waker;
 use std::any::{Any, TypeId};
@@ -34,8 +34,9 @@ pub(crate) struct Kernel {
     /// Who is to be told what, when there is room in a turn. First come, first served.
     agenda: RefCell<VecDeque<(Slot, Poke)>>,
     outbox: RefCell<Outbox>,
-    /// What all processes of a kind share, by type.
-    shared: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
+    /// One for each kind; where the processes live.
+    desks: RefCell<Vec<Rc<dyn AnyDesk>>>,
+    desk_types: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
     budget: Budget,
     wall: Cell<WallTime>,
     next_id: Cell<ProcessId>,
@@ -64,7 +65,8 @@ impl Kernel {
             kinds: RefCell::default(),
             agenda: RefCell::default(),
             outbox: RefCell::default(),
-            shared: RefCell::default(),
+            desks: RefCell::default(),
+            desk_types: RefCell::default(),
             budget: Budget::new(clock, now),
             wall: Cell::new(clock.wall(now)),
             next_id: Cell::new(ProcessId::FIRST),
@@ -163,10 +165,12 @@ impl Kernel {
         self.closing.set(true);
         let rows = std::mem::take(&mut *self.rows.borrow_mut());
         let kinds = std::mem::take(&mut *self.kinds.borrow_mut());
-        let shared = std::mem::take(&mut *self.shared.borrow_mut());
+        let desks = std::mem::take(&mut *self.desks.borrow_mut());
+        let types = std::mem::take(&mut *self.desk_types.borrow_mut());
         self.agenda.borrow_mut().clear();
         self.live.set(0);
-        drop((rows, kinds, shared));
+        desks.iter().for_each(|desk| desk.close());
+        drop((rows, kinds, desks, types));
     }
 
     pub(crate) fn uid(&self) -> JournalUid {
@@ -187,20 +191,6 @@ impl Kernel {
 
     pub(super) fn timers(&self) -> usize {
         usize::try_from(self.timers.get()).unwrap_or(0)
-    }
-
-    /// The one `T` of this runtime.
-    pub(crate) fn shared<T: 'static>(&self, make: impl FnOnce() -> T) -> Rc<T> {
-        let known = self.shared.borrow().get(&TypeId::of::<T>()).cloned();
-        if let Some(Ok(shared)) = known.map(Rc::downcast) {
-            return shared;
-        }
-        let shared = Rc::new(make());
-        // A runtime that is closing keeps nothing that refers to it.
-        if !self.is_closing() {
-            self.shared.borrow_mut().insert(TypeId::of::<T>(), shared.clone());
-        }
-        shared
     }
 
     pub(super) fn kinds(&self) -> Ref<'_, BTreeMap<String, Rc<dyn Kind>>> {
