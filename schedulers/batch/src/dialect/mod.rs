@@ -3,11 +3,13 @@
 
 mod answer;
 mod direct;
+mod frame;
 mod payload;
 mod sandbox;
 
 pub use answer::{AnswerError, BEGIN, END, framed, framed_line};
 pub use direct::{Direct, scripts as direct_scripts};
+pub use frame::Frame;
 pub use payload::payload;
 pub use sandbox::{
     CLEAN, EVIDENCE, EXIT_LINES, ExitCause, ExitFile, ListedFile, attempt_folder, clean, evidence, job_file,
