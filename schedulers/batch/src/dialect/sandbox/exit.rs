@@ -129,7 +129,7 @@ impl ExitFile {
 
 impl From<&ExitFile> for Ending {
     fn from(exit: &ExitFile) -> Ending {
-        Ending { end: exit.end(), started: Some(exit.started), over: Some(exit.ended) }
+        Ending { end: exit.end(), started: Some(exit.started), over: Some(exit.ended), tasks: Vec::new() }
     }
 }
 
