@@ -229,6 +229,7 @@ pub(crate) fn blames_host(why: &TransportError) -> bool {
         TransportError::Unreachable { .. }
             | TransportError::AuthFailed { .. }
             | TransportError::HostKeyChanged { .. }
+            | TransportError::HostKeyUnknown { .. }
             | TransportError::TimedOut(_)
             | TransportError::Cancelled
             | TransportError::Corrupt(_)

@@ -4,5 +4,8 @@
 //! are encrypted, an agent that does not answer) happens on helper threads that call no code of the user.
 #![forbid(unsafe_code)]
 
+pub mod config;
+pub mod hostkey;
+pub mod jump;
 #[expect(dead_code, reason = "sessions come next")]
 mod talk;
