@@ -10,8 +10,9 @@ mod payload;
 mod pbs;
 mod queue;
 mod sandbox;
+mod slurm;
 
-pub use answer::{AnswerError, BEGIN, END, framed, framed_line};
+pub use answer::{AnswerError, BEGIN, END, framed, framed_line, read_cancelled, read_found};
 pub use direct::{Direct, scripts as direct_scripts};
 pub use frame::Frame;
 pub use gridengine::{GridEngine, account as gridengine_account, listing as gridengine_listing};
@@ -22,6 +23,7 @@ pub use sandbox::{
     CLEAN, EVIDENCE, EXIT_LINES, ExitCause, ExitFile, ListedFile, attempt_folder, clean, evidence, job_file,
     payload_file, script_file, sh,
 };
+pub use slurm::{Slurm, scripts as slurm_scripts};
 
 use crate::poller::{CHUNK, Pace};
 use crate::{JobName, JobSpec, Place, Said, SpecError};
