@@ -256,6 +256,10 @@ fn check_resources(spec: &JobSpec, errors: &mut Vec<SpecError>) {
             "leave it out for no limit",
         ));
     }
+    if r.gpu.is_some() && r.gpus == 0 {
+        let way_out = "give `resources.gpus` too";
+        errors.push(SpecError::new("resources.gpu", "given", "nobody says how many", way_out));
+    }
     if spec.array.as_ref().is_some_and(|array| array.at_once == Some(0)) {
         errors.push(SpecError::new(
             "array.at_once",
@@ -327,6 +331,7 @@ fn check_words(spec: &JobSpec, errors: &mut Vec<SpecError>) {
         ("account", &spec.account),
         ("qos", &spec.qos),
         ("constraint", &spec.constraint),
+        ("resources.gpu", &spec.resources.gpu),
     ];
     for (field, word) in named {
         if let Some(word) = word.as_ref().filter(|word| word.is_empty() || word.chars().any(char::is_control))
