@@ -208,6 +208,19 @@ impl fmt::Display for Memory {
     }
 }
 
+impl ArrayRange {
+    /// Its indices, in order.
+    pub fn indices(self) -> impl Iterator<Item = u32> {
+        (self.first..=self.last).step_by(self.step.get() as usize)
+    }
+
+    /// How many there are.
+    #[expect(clippy::len_without_is_empty, reason = "a range is never empty")]
+    pub fn len(self) -> usize {
+        ((self.last - self.first) / self.step.get()) as usize + 1
+    }
+}
+
 impl FromStr for ArrayRange {
     type Err = QuantityError;
     fn from_str(text: &str) -> Result<ArrayRange, QuantityError> {

@@ -111,6 +111,11 @@ pub struct Array {
     pub at_once: Option<u32>,
 }
 
+impl Array {
+    /// More tasks than this are several arrays: each has an entry in the outcome, and the outcome is one row of a journal.
+    pub const MOST: usize = 10_000;
+}
+
 /// A file or a tree to send.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

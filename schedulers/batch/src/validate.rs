@@ -1,7 +1,7 @@
 //! What can be wrong with a job file: all of it at once, each with its field, its value, and the way out.
 
 use crate::resources::{ArrayRange, Memory, QuantityError, Span};
-use crate::spec::{JobSpec, Remote, Retries};
+use crate::spec::{Array, JobSpec, Remote, Retries};
 use procession::transport::Glob;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -259,6 +259,11 @@ fn check_resources(spec: &JobSpec, errors: &mut Vec<SpecError>) {
     if r.gpu.is_some() && r.gpus == 0 {
         let way_out = "give `resources.gpus` too";
         errors.push(SpecError::new("resources.gpu", "given", "nobody says how many", way_out));
+    }
+    if let Some(array) = spec.array.as_ref().filter(|array| array.range.len() > Array::MOST) {
+        let why = format!("more than {} tasks", Array::MOST);
+        let value = format!("\"{}\"", array.range);
+        errors.push(SpecError::new("array.range", value, &why, "make several jobs of it"));
     }
     if spec.array.as_ref().is_some_and(|array| array.at_once == Some(0)) {
         errors.push(SpecError::new(

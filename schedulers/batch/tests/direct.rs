@@ -7,7 +7,7 @@ use procession_batch::dialect::{
     Call, Cancelled, Cleaned, Dialect, Direct, Evidence, Force, Found, JobId, Refusal, Status, Submitted,
     clean, evidence, sh,
 };
-use procession_batch::{End, JobName, JobSpec, Place};
+use procession_batch::{End, JobName, JobSpec, Place, Said};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -79,7 +79,7 @@ impl Host {
     }
 
     fn end(&self, place: &Place) -> End {
-        self.wait_until(place, Status::Exited(None));
+        self.wait_until(place, Status::Exited(Said::default()));
         self.evidence(place).exit.expect("an exit file").end()
     }
 
@@ -291,7 +291,7 @@ fn no_more_jobs_run_at_once_than_the_host_allows() {
     until(|| {
         let status = host.call(host.dialect.status(&places));
         assert!(status.iter().filter(|(_, status)| *status == Status::Running).count() <= 2);
-        status.iter().all(|(_, status)| *status == Status::Exited(None))
+        status.iter().all(|(_, status)| *status == Status::Exited(Said::default()))
     });
     let seen = std::fs::read_to_string(host.dir.path().join("work/seen")).expect("seen");
     assert!(seen.lines().all(|n| n == "1" || n == "2"), "{seen}");

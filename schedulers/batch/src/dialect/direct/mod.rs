@@ -14,7 +14,7 @@ use super::{
 };
 use crate::planted::fenced;
 use crate::poller::Pace;
-use crate::{JobName, JobSpec, Place, SpecError};
+use crate::{JobName, JobSpec, Place, Said, SpecError};
 use std::time::Duration;
 
 /// The host itself as its scheduler.
@@ -119,7 +119,7 @@ impl Dialect for Direct {
                             Ok((name, Status::Pending("waits for a slot".to_string())))
                         }
                         Some((name, "running")) => Ok((name, Status::Running)),
-                        Some((name, "exited")) => Ok((name, Status::Exited(None))),
+                        Some((name, "exited")) => Ok((name, Status::Exited(Said::default()))),
                         Some((name, "absent")) => Ok((name, Status::Unknown)),
                         Some(_) | None => Err(AnswerError::Garbled { line }),
                     }
@@ -152,7 +152,7 @@ impl Dialect for Direct {
     }
 
     /// A listing of the processes costs a host some 10 ms.
-    fn pace(&self) -> Pace {
+    fn pace(&self, _jobs: usize) -> Pace {
         Pace { fastest: Duration::from_millis(100), slowest: Duration::from_secs(5) }
     }
 
