@@ -100,10 +100,14 @@ impl Site {
         let mut errors = Vec::new();
         if self.mpi.is_empty() && job.mpi.iter().any(|word| word == SITES_MPI) {
             let why = format!("{host} has no MPI command");
-            let way_out = format!("add `mpi` to hosts.{host}.site, or write the words here: [\"mpirun\", \"-n\", \"8\"]");
+            let way_out = format!(
+                "add `mpi` to hosts.{host}.site, or write the words here: [\"mpirun\", \"-n\", \"8\"]"
+            );
             errors.push(SpecError::new("mpi", format!("{:?}", job.mpi), &why, &way_out));
         }
-        if let Some(gpu) = job.resources.gpu.as_ref().filter(|gpu| !self.gpus.is_empty() && !self.gpus.contains(gpu)) {
+        if let Some(gpu) =
+            job.resources.gpu.as_ref().filter(|gpu| !self.gpus.is_empty() && !self.gpus.contains(gpu))
+        {
             let why = format!("{host} has no such GPUs");
             let way_out = format!("choose one of {}", self.gpus.join(", "));
             errors.push(SpecError::new("resources.gpu", format!("{gpu:?}"), &why, &way_out));
@@ -117,7 +121,12 @@ impl Site {
         let Some(queue) = self.queues.get(name) else {
             let why = format!("{host} has no such queue");
             let known = self.queues.keys().cloned().collect::<Vec<_>>().join(", ");
-            errors.push(SpecError::new("queue", format!("{name:?}"), &why, &format!("choose one of {known}")));
+            errors.push(SpecError::new(
+                "queue",
+                format!("{name:?}"),
+                &why,
+                &format!("choose one of {known}"),
+            ));
             return errors;
         };
         errors.extend(queue.exceeded(job).into_iter().map(|over| self.error(host, name, over, job)));
@@ -126,7 +135,8 @@ impl Site {
 
     fn error(&self, host: &str, name: &str, over: Exceeded, job: &JobSpec) -> SpecError {
         let fits = |queue: &Queue| queue.exceeded(job).is_empty();
-        let others: Vec<&str> = self.queues.iter().filter(|(_, q)| fits(q)).map(|(name, _)| name.as_str()).collect();
+        let others: Vec<&str> =
+            self.queues.iter().filter(|(_, q)| fits(q)).map(|(name, _)| name.as_str()).collect();
         let Exceeded { field, asked, limit } = over;
         let why = format!("the queue {name} of {host} permits {limit}");
         let way_out = match others.is_empty() {
@@ -161,7 +171,8 @@ impl Queue {
             over("resources.nodes", asked.to_string(), limit.to_string());
         }
         if let (Some(asked), Some(limit)) = (Some(cpus), self.cpus).filter_over() {
-            let field = if needs.cpus_per_task > limit { "resources.cpus_per_task" } else { "resources.tasks" };
+            let field =
+                if needs.cpus_per_task > limit { "resources.cpus_per_task" } else { "resources.tasks" };
             over(field, format!("{asked} cores on a node"), format!("{limit} cores on a node"));
         }
         if let (Some(asked), Some(limit)) = (Some(needs.gpus), self.gpus).filter_over() {
@@ -232,11 +243,16 @@ mod tests {
     fn a_limit_that_is_exceeded_is_named_with_a_queue_that_would_do() {
         assert_eq!(
             refused(json!({ "resources": { "walltime": "2h" } })),
-            ["resources.walltime = 2h: the queue short of cluster permits 1h; ask for 1h at most, or choose the queue long"]
+            [
+                "resources.walltime = 2h: the queue short of cluster permits 1h; ask for 1h at most, or choose the queue long"
+            ]
         );
         let none = refused(json!({ "resources": { "memory": "1TiB", "tasks": 17, "gpus": 1 } }));
         assert_eq!(none.len(), 3, "{none:?}");
-        assert!(none[0].contains("64GiB on a node") && none[0].ends_with("no queue there takes this job"), "{none:?}");
+        assert!(
+            none[0].contains("64GiB on a node") && none[0].ends_with("no queue there takes this job"),
+            "{none:?}"
+        );
         assert!(none[1].starts_with("resources.tasks = 17 cores on a node"), "{none:?}");
     }
 

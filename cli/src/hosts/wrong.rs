@@ -11,7 +11,12 @@ use std::path::Path;
 pub(super) fn typed(text: &str, path: &Path) -> Result<HostsFile, HostsError> {
     let no_toml = |e: &toml::de::Error| {
         let line = e.span().map(|span| Places::of(text, path).line_at(span.start));
-        let error = SpecError::new("the file", "as it is", &format!("this is no TOML: {}", e.message()), "correct it");
+        let error = SpecError::new(
+            "the file",
+            "as it is",
+            &format!("this is no TOML: {}", e.message()),
+            "correct it",
+        );
         HostsError::Wrong(vec![Slip { path: path.to_owned(), line, error }])
     };
     let toml = toml::Deserializer::parse(text).map_err(|e| no_toml(&e))?;
@@ -49,14 +54,24 @@ fn of_host(name: &str, host: &Host) -> Vec<SpecError> {
     match (host.transport, &host.ssh) {
         (TransportKind::Local, None) => {}
         (TransportKind::Local, Some(_)) => {
-            wrong("ssh", "given".into(), "this host is reached without it", "write `transport = \"ssh\"` too");
+            wrong(
+                "ssh",
+                "given".into(),
+                "this host is reached without it",
+                "write `transport = \"ssh\"` too",
+            );
         }
         (TransportKind::Ssh, None) => {
             let way_out = "name it as you would for `ssh`: `ssh = \"cluster\"`";
             wrong("transport", "\"ssh\"".into(), "nobody says which ssh host it is", way_out);
         }
         (TransportKind::Ssh, Some(ssh)) if ssh.host.is_empty() || ssh.host.starts_with('-') => {
-            wrong("ssh", format!("{:?}", ssh.host), "no name of an ssh host", "name it as you would for `ssh`");
+            wrong(
+                "ssh",
+                format!("{:?}", ssh.host),
+                "no name of an ssh host",
+                "name it as you would for `ssh`",
+            );
         }
         (TransportKind::Ssh, Some(_)) => {}
     }
@@ -75,18 +90,38 @@ fn of_host(name: &str, host: &Host) -> Vec<SpecError> {
         wrong("jobs", format!("{:?}", host.jobs.unwrap_or_default()), why, "leave it out");
     }
     let limits = &host.limits;
-    let counts =
-        [("sessions", limits.sessions), ("channels", limits.channels), ("opens_an_hour", limits.opens_an_hour)];
+    let counts = [
+        ("sessions", limits.sessions),
+        ("channels", limits.channels),
+        ("opens_an_hour", limits.opens_an_hour),
+    ];
     for (field, _) in counts.iter().filter(|(_, count)| *count == Some(0)) {
-        wrong(&format!("limits.{field}"), "0".into(), "nothing could ever be done there", "give 1 or more, or leave it out");
+        wrong(
+            &format!("limits.{field}"),
+            "0".into(),
+            "nothing could ever be done there",
+            "give 1 or more, or leave it out",
+        );
     }
     if limits.poll.is_some_and(|poll| poll.seconds() == 0) {
-        wrong("limits.poll", "0s".into(), "it would be asked all the time", "give at least 1s, or leave it out");
+        wrong(
+            "limits.poll",
+            "0s".into(),
+            "it would be asked all the time",
+            "give at least 1s, or leave it out",
+        );
     }
     let site = &host.site;
-    if let Some(queue) = site.queue.as_ref().filter(|queue| !site.queues.is_empty() && !site.queues.contains_key(*queue)) {
+    if let Some(queue) =
+        site.queue.as_ref().filter(|queue| !site.queues.is_empty() && !site.queues.contains_key(*queue))
+    {
         let known = site.queues.keys().cloned().collect::<Vec<_>>().join(", ");
-        wrong("site.queue", format!("{queue:?}"), "there is no such queue below", &format!("choose one of {known}"));
+        wrong(
+            "site.queue",
+            format!("{queue:?}"),
+            "there is no such queue below",
+            &format!("choose one of {known}"),
+        );
     }
     errors
 }
