@@ -8,5 +8,8 @@ pub mod auth;
 pub mod config;
 pub mod hostkey;
 pub mod jump;
+mod line;
+mod nonce;
+mod sftp;
 #[expect(dead_code, reason = "sessions come next")]
 mod talk;
