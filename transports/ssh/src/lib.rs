@@ -4,8 +4,11 @@
 //! are encrypted, an agent that does not answer) happens on helper threads that call no code of the user.
 #![forbid(unsafe_code)]
 
-mod line;
+#[cfg_attr(not(test), expect(dead_code, reason = "sessions come next"))]
 mod nonce;
+#[cfg(test)]
+mod pipes;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "sessions come next"))]
 mod sftp;
 #[expect(dead_code, reason = "sessions come next")]
 mod talk;
