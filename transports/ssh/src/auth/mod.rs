@@ -16,7 +16,7 @@ mod secrets;
 mod thread;
 mod wire;
 
-#[expect(unused_imports, reason = "sessions use them next")]
+#[cfg_attr(not(test), expect(unused_imports, reason = "sessions use them next"))]
 pub(crate) use authentication::{Authentication, Login};
 pub use prompt::{Prompt, PromptKind, Question, Secret};
 pub use secrets::Secrets;
