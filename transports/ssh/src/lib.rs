@@ -6,6 +6,7 @@
 
 #[cfg_attr(not(test), expect(dead_code, reason = "sessions come next"))]
 pub mod auth;
+mod certificate;
 pub mod config;
 pub mod hostkey;
 pub mod jump;
