@@ -230,6 +230,10 @@ fn on_collected(
         Ok(()) => settled(attempt, Verdict::Ran(ending), files, rules),
         // A job that failed need not have made its outputs.
         Err(_) if !ending.end.is_success() => settled(attempt, Verdict::Ran(ending), files, rules),
+        // Time makes nothing smaller.
+        Err(why @ Uncollected::Transport(TransportError::TooLarge { .. })) => {
+            settled(attempt, Verdict::Incomplete { ending, why }, files, rules)
+        }
         // It may come yet: file systems show late what others wrote, and disks that are full are tidied.
         Err(Uncollected::Unseen { .. } | Uncollected::Shorter { .. } | Uncollected::Transport(_))
             if tries + 1 < COLLECTS =>

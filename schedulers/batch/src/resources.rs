@@ -23,11 +23,14 @@ pub struct Resources {
     pub walltime: Option<Span>,
     /// GPUs on each node.
     pub gpus: u32,
+    /// Their kind, as the scheduler names it: `a100`. Any will do if it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<String>,
 }
 
 impl Default for Resources {
     fn default() -> Resources {
-        Resources { nodes: 1, tasks: 1, cpus_per_task: 1, memory: None, walltime: None, gpus: 0 }
+        Resources { nodes: 1, tasks: 1, cpus_per_task: 1, memory: None, walltime: None, gpus: 0, gpu: None }
     }
 }
 

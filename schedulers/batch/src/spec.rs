@@ -127,6 +127,15 @@ pub struct Upload {
     pub to: Option<String>,
 }
 
+impl Upload {
+    /// Where it goes in the sandbox, normalised; nowhere if it has no name of its own.
+    pub fn target(&self) -> Option<String> {
+        let own_name = || self.from.file_name().map(|name| name.to_string_lossy().into_owned());
+        let target = self.to.clone().or_else(own_name)?;
+        Some(target.parse().map_or(target, |path: procession::transport::RemotePath| path.to_string()))
+    }
+}
+
 /// Files to fetch.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -18,6 +18,7 @@ pub use frame::Frame;
 pub use gridengine::{GridEngine, account as gridengine_account, listing as gridengine_listing};
 pub use lsf::{Lsf, MemoryUnit, listing as lsf_listing};
 pub use payload::payload;
+pub use pbs::listing::Flavour as PbsFlavour;
 pub use pbs::{Pbs, listing as pbs_listing};
 pub use sandbox::{
     CLEAN, EVIDENCE, EXIT_LINES, ExitCause, ExitFile, ListedFile, attempt_folder, clean, evidence, job_file,

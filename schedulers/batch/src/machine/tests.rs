@@ -218,3 +218,14 @@ fn states_survive_the_journal() {
         assert_eq!(serde_json::from_str::<State>(&json).expect("read"), state, "{json}");
     }
 }
+
+#[test]
+fn an_output_over_its_limit_is_told_at_once() {
+    let why = Uncollected::Transport(TransportError::TooLarge { path: "out".into(), limit: 7 });
+    let state = State::Collecting { attempt: FIRST, ending: well(), tries: 0 };
+    let told = next(state, Input::Answer(Answer::Collected(vec![], Err(why.clone()))), &rules());
+    let verdict = Verdict::Incomplete { ending: well(), why };
+    let over = Then::Over(Outcome { attempt: 1, verdict, outputs: vec![] });
+    assert_eq!(told.state, State::Cleaning { attempt: FIRST, tries: 0, then: over });
+    assert!(told.wait.is_zero());
+}

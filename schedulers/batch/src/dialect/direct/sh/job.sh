@@ -62,6 +62,10 @@ while kill -s 0 "$payload" 2>/dev/null; do
     code=$?
 done
 kill -s KILL -- "-$payload" 2>/dev/null
+# What has left the group has the name of the job in its environment, where the system shows that (`proc(5)`).
+strays=$(grep -lsz "^PROCESSION_JOB=$1\$" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3)
+# shellcheck disable=SC2086 # they are words
+[ -z "$strays" ] || kill -s KILL $strays 2>/dev/null
 
 cause=exited
 [ -d "$here/walltime" ] && [ "$code" != 0 ] && cause=walltime
