@@ -3,4 +3,5 @@
 #![allow(missing_docs, reason = "the names say it")]
 
 mod clients;
+mod gridengine;
 mod handles;
