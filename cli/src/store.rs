@@ -37,6 +37,11 @@ impl Store {
         self.folder.join("journal")
     }
 
+    /// What the runtime at work tells others about its hosts.
+    pub(crate) fn board(&self) -> PathBuf {
+        self.folder.join("hosts.json")
+    }
+
     /// What a background runtime says.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("up.log")

@@ -1,6 +1,7 @@
 //! The kinds of processes that this program knows: the only place that knows them. Each kind has a file that says how a
 //! new process of it begins and what a row of it means to people; [`register`] gives a runtime what they need.
 
+mod bulletin;
 pub(crate) mod command;
 mod dialects;
 pub(crate) mod job;

@@ -1,12 +1,14 @@
 //! What the processes of a runtime need: a transport for each host, a poller, and this machine's commands.
 
+use super::bulletin::{Ask, Bulletin};
 use super::dialects::{at_once, dialect};
+use crate::board::{Board, Now};
 use crate::exit::Trouble;
 use crate::hosts::{Host, Hosts, TransportKind};
 use crate::store::Store;
 use procession::Runtime;
 use procession::transport::Transport;
-use procession_batch::SchedulerProcess;
+use procession_batch::{Dialect, SchedulerProcess};
 use procession_local::{Config, Local, LocalProcess, Machine};
 use stakker::ActorOwn;
 use std::num::NonZeroUsize;
@@ -19,11 +21,14 @@ const COMMANDS: usize = 64;
 #[derive(Default)]
 pub(crate) struct Services {
     owners: Vec<Box<dyn std::any::Any>>,
+    /// How the pools are asked for their reports, by the names of their hosts.
+    pools: Vec<(String, Ask)>,
 }
 
 /// Teaches a runtime all kinds, and starts what they need.
 pub(crate) fn register(runtime: &mut Runtime, hosts: &Hosts, store: &Store) -> Result<Services, Trouble> {
     let mut services = Services::default();
+    let mut board = Board { pid: std::process::id(), ..Board::default() };
     let here = services.local(runtime, "here", PathBuf::from("/"))?;
     let mut batch = procession_batch::Hosts::new(here);
     for (name, host) in hosts.iter() {
@@ -31,9 +36,13 @@ pub(crate) fn register(runtime: &mut Runtime, hosts: &Hosts, store: &Store) -> R
         if name == Hosts::LOCAL {
             services.commands(runtime, &transport, work(host, store), host)?;
         }
-        batch.add(runtime, transport, dialect(host));
+        let dialect = dialect(host);
+        board.hosts.insert(name.to_owned(), Now { limit: dialect.limit(), pool: None });
+        batch.add(runtime, transport, dialect);
     }
     SchedulerProcess::register(runtime, batch);
+    let pools = std::mem::take(&mut services.pools);
+    services.keep(Bulletin::start(runtime.stakker(), store.board(), board, pools)?);
     Ok(services)
 }
 
