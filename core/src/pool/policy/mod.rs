@@ -7,6 +7,8 @@
 
 mod road;
 mod session;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use super::bucket::Bucket;
@@ -214,6 +216,9 @@ impl Policy {
     }
 
     fn on_opened(&mut self, id: SessionId, now: Instant, random: u64, out: &mut Vec<Effect>) {
+        if self.sessions.contains_key(&id) {
+            return;
+        }
         if self.opening.take_if(|(opening, _)| *opening == id).is_none() || matches!(self.road, Road::Closed)
         {
             // It comes too late: it counts as failed, or nobody wants it any more.
@@ -272,7 +277,8 @@ impl Policy {
         if self.wants_open(now) && self.open_at(now) <= now {
             self.open(now, out);
         }
-        if self.opening.is_none()
+        if !self.queue.is_empty()
+            && self.opening.is_none()
             && let Some(why) = self.refusal(now)
         {
             self.road.ask();

@@ -4,17 +4,27 @@
 mod answer;
 mod direct;
 mod frame;
+mod gridengine;
+mod lsf;
 mod payload;
+mod pbs;
+mod queue;
 mod sandbox;
+mod slurm;
 
-pub use answer::{AnswerError, BEGIN, END, framed, framed_line};
+pub use answer::{AnswerError, BEGIN, END, framed, framed_line, read_cancelled, read_found};
 pub use direct::{Direct, scripts as direct_scripts};
 pub use frame::Frame;
+pub use gridengine::{GridEngine, account as gridengine_account, listing as gridengine_listing};
+pub use lsf::{Lsf, MemoryUnit, listing as lsf_listing};
 pub use payload::payload;
+pub use pbs::listing::Flavour as PbsFlavour;
+pub use pbs::{Pbs, listing as pbs_listing};
 pub use sandbox::{
     CLEAN, EVIDENCE, EXIT_LINES, ExitCause, ExitFile, ListedFile, attempt_folder, clean, evidence, job_file,
     payload_file, script_file, sh,
 };
+pub use slurm::{Slurm, scripts as slurm_scripts};
 
 use crate::poller::{CHUNK, Pace};
 use crate::{JobName, JobSpec, Place, Said, SpecError};

@@ -286,6 +286,12 @@ impl Verdict {
     }
 }
 
+/// The plain key, if this is a certificate: certificates are not written to files of known hosts.
+pub(crate) fn plain(key: &[u8]) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_bytes(key).ok()?;
+    PublicKey::from(certificate.public_key().clone()).to_bytes().ok()
+}
+
 impl Shown {
     fn of(key: &KeyData) -> Shown {
         Shown {

@@ -8,6 +8,7 @@
 
 pub mod scripts;
 
+use super::answer::{read_cancelled, read_found};
 use super::{
     AnswerError, Call, Cancelled, Dialect, Force, Found, JobId, Refusal, ScriptFile, Status, Submitted,
     framed, framed_line, job_file, payload, sh,
@@ -36,18 +37,7 @@ impl Direct {
     }
 
     fn found(&self, place: &Place, how: &str) -> Call<Found> {
-        Call {
-            argv: sh(scripts::FENCE, place.args().into_iter().chain([how.to_string()])),
-            read: |exit| {
-                let line = framed_line(exit)?;
-                match line.split_once(' ') {
-                    Some(("known", id)) => Ok(Found::Known(JobId(id.to_string()))),
-                    None if line == "absent" => Ok(Found::Absent),
-                    None if line == "fenced" => Ok(Found::Fenced),
-                    Some(_) | None => Err(AnswerError::Garbled { line }),
-                }
-            },
-        }
+        Call { argv: sh(scripts::FENCE, place.args().into_iter().chain([how.to_string()])), read: read_found }
     }
 }
 
@@ -140,14 +130,7 @@ impl Dialect for Direct {
         };
         Call {
             argv: sh(scripts::CANCEL, place.args().into_iter().chain([signal.to_string()])),
-            read: |exit| {
-                let line = framed_line(exit)?;
-                match line.split_once(' ') {
-                    None if line == "gone" => Ok(Cancelled::Gone),
-                    Some(("still", _)) => Ok(Cancelled::Still),
-                    Some(_) | None => Err(AnswerError::Garbled { line }),
-                }
-            },
+            read: read_cancelled,
         }
     }
 

@@ -5,6 +5,9 @@
 #   task            the index of this task, or nothing if the job is no array
 #   again           whether the scheduler has started this before: nothing or 0 if not
 #   pass            a signal that the scheduler gives to this shell alone, or nothing
+#   ends            the signals by which the scheduler says that it is about to kill the job, or nothing
+#   walltime        in seconds, or nothing
+#   warn, after     a signal that this shell gives by itself after so many seconds, or nothing
 # Ends with 97 if another has started this, or it was fenced, and with 98 if it cannot write down who it is.
 top=".attempt-$attempt"
 here="$top${task:+/task-$task}"
@@ -42,22 +45,56 @@ hand_on() {
 trap : TERM INT HUP USR1 USR2
 # shellcheck disable=SC2064 # the name of the signal is known now
 [ -z "$pass" ] || trap "hand_on $pass" "$pass"
+told=
+# shellcheck disable=SC2086 # the names are words
+[ -z "$ends" ] || trap 'told=yes' $ends
+# Waits and then signals the payload. It ends at once, with its sleep, when it is told to.
+later() {
+    trap '' INT HUP USR1 USR2 XCPU QUIT ALRM
+    sleep "$1" &
+    nap=$!
+    trap 'kill -s KILL "$nap" 2>/dev/null; exit' TERM
+    wait "$nap"
+    trap '' TERM
+    hand_on "$2"
+}
 if [ -n "$task" ]; then
     PROCESSION_TASK=$task
     export PROCESSION_TASK
 fi
 sh ".payload-$attempt" "$name" </dev/null >"$here/stdout" 2>"$here/stderr" &
 payload=$!
+watches=
+if [ -n "$warn" ]; then
+    later "$after" "$warn" >/dev/null 2>&1 &
+    watches=$!
+fi
 
 # A signal to this shell ends the wait early, so ask until the payload is really gone.
 wait "$payload"
 code=$?
 while kill -s 0 "$payload" 2>/dev/null; do
+    if [ "$told" = yes ]; then
+        # Little time is left: the payload is pressed, so that this shell lives to say how it ended.
+        told=done
+        hand_on TERM
+        later 5 KILL >/dev/null 2>&1 &
+        watches="$watches $!"
+    fi
     wait "$payload"
     code=$?
 done
+for watch in $watches; do
+    kill -s TERM "$watch" 2>/dev/null
+done
+cause=exited
+if [ -n "$told" ] && [ "$code" != 0 ]; then
+    cause=told
+    # The scheduler begins to count a little earlier than this shell.
+    [ -n "$walltime" ] && [ $(($(date +%s) - began + 2)) -ge "$walltime" ] && cause=walltime
+fi
 # The tasks of an array share a sandbox, and none knows which files are its own.
 list=list
 [ -z "$task" ] || list=none
-leave "$here" "$name" "$code" exited "$began" "$list"
+leave "$here" "$name" "$code" "$cause" "$began" "$list"
 exit "$code"

@@ -1,5 +1,5 @@
 # Leaves evidence of the end: written aside, and renamed into place when it is whole.
-# $1 folder  $2 name of the job  $3 code  $4 cause: exited, walltime or restarted  $5 when the payload was started
+# $1 folder  $2 name of the job  $3 code  $4 cause: exited, told, walltime or restarted  $5 when the payload was started
 # $6 `list` to list the files of the sandbox, so that whoever fetches them knows that they are whole
 leave() {
     {

@@ -30,6 +30,11 @@ pub struct Frame {
     /// The signal before the walltime, without `SIG`, if the scheduler gives it to the frame alone and not to all
     /// processes of the job.
     pub pass: Option<String>,
+    /// The signals, without `SIG`, by which the scheduler says that it is about to kill the job, if it says so to the frame:
+    /// `"TERM"`. The frame then ends the payload by itself, to be the one who says how.
+    pub ends: &'static str,
+    /// Whether the frame itself must give the signal before the walltime, because the scheduler cannot.
+    pub warns: bool,
 }
 
 impl Frame {
@@ -44,6 +49,14 @@ impl Frame {
         let pass = self.pass.as_deref().unwrap_or_default();
         text += &format!("name={name} attempt={}\nid={}\ntask={task}\n", name.attempt, self.id);
         text += &format!("again={}\npass={pass}\n", self.again);
+        let walltime = spec.resources.walltime.map(|limit| limit.seconds());
+        let limit = walltime.map_or_else(String::new, |limit| limit.to_string());
+        text += &format!("ends='{}' walltime={limit}\n", self.ends);
+        let warning = spec.signal.as_ref().zip(walltime).filter(|_| self.warns);
+        let (warn, after) = warning.map_or_else(Default::default, |(signal, limit)| {
+            (signal.name.as_str(), limit.saturating_sub(signal.before.seconds()).to_string())
+        });
+        text += &format!("warn={warn} after={after}\n");
         if !self.enter.is_empty() {
             text += &format!("{}\n", self.enter);
         }
@@ -68,11 +81,13 @@ mod tests {
             task: "\"$X_TASK\"",
             again: "\"$X_AGAIN\"",
             pass: Some("USR1".into()),
+            ends: "TERM USR2",
+            warns: true,
         };
         let spec = JobSpec { name: "a".into(), ..JobSpec::default() };
         let file = frame.file(&spec, &place);
         let head = "#!/bin/sh\n#X -a b\nname=procession-00000007-1-2 attempt=2\nid=\"$X_ID\"\ntask=\n\
-            again=\"$X_AGAIN\"\npass=USR1\ncd \"$X_DIR\" || exit 98\n# Leaves evidence";
+            again=\"$X_AGAIN\"\npass=USR1\nends='TERM USR2' walltime=\nwarn= after=\ncd \"$X_DIR\" || exit 98\n# Leaves evidence";
         assert!(file.text.starts_with(head), "{}", &file.text[..300]);
         assert_eq!((file.name.as_str(), file.executable), (".job-2", true));
     }

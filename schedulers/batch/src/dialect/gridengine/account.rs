@@ -72,7 +72,7 @@ impl Record {
                 (Some(_), true | false) | (None, false) => Some(End::Walltime),
             },
             // The kernel kills what takes the memory, which is never our frame; so this was `qdel`, or an administrator.
-            17 | 100 if self.exit_status == KILLED => Some(End::CancelledElsewhere),
+            17 | 100 if self.exit_status == KILLED => Some(End::CancelledElsewhere { by: None }),
             17 | 100 => Some(exited(self.exit_status)),
             // The shepherd or its machine crashed, or nobody knew the job any more.
             18 | 19 | 21 | 25 => Some(End::NodeFailure),
@@ -83,7 +83,11 @@ impl Record {
 }
 
 fn exited(status: i32) -> End {
-    if (129..=192).contains(&status) { End::Signalled { signal: status - 128 } } else { End::Exited { code: status } }
+    if (129..=192).contains(&status) {
+        End::Signalled { signal: status - 128 }
+    } else {
+        End::Exited { code: status }
+    }
 }
 
 fn whole(text: &str) -> Option<u64> {
@@ -98,7 +102,8 @@ fn limit<'a>(category: &'a str, name: &str) -> Option<&'a str> {
 
 /// `5`, `0:0:5` or `:5:`, by sge_types(5).
 fn seconds(text: &str) -> Option<u64> {
-    let mut parts = text.split(':').map(|part| if part.is_empty() { Some(0) } else { part.parse::<u64>().ok() });
+    let mut parts =
+        text.split(':').map(|part| if part.is_empty() { Some(0) } else { part.parse::<u64>().ok() });
     parts.try_fold(0_u64, |sum, part| sum.checked_mul(60)?.checked_add(part?))
 }
 
@@ -120,10 +125,10 @@ mod tests {
             ("ok", Some(End::Exited { code: 0 })),
             ("softlimit", Some(End::Exited { code: 4 })),
             ("limit", Some(End::Walltime)),
-            ("sleepy", Some(End::CancelledElsewhere)),
+            ("sleepy", Some(End::CancelledElsewhere { by: None })),
             // `h_vmem` is a limit of the kernel: the program ends by itself, with whatever code it likes.
             ("oom", Some(End::Exited { code: 1 })),
-            ("procession-0badcafe-3-1", Some(End::CancelledElsewhere)),
+            ("procession-0badcafe-3-1", Some(End::CancelledElsewhere { by: None })),
         ];
         let expected: Vec<_> = expected.into_iter().map(|(name, end)| (name.to_string(), end)).collect();
         assert_eq!(told, expected);

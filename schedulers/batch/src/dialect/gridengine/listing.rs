@@ -4,6 +4,7 @@
 //! line by line, an element a line, as Grid Engine has always written it.
 
 use crate::dialect::{AnswerError, Status};
+use crate::{End, Said};
 
 /// A job in the listing; of an array, some of its tasks.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,8 +70,12 @@ pub fn status(state: &str) -> Status {
     let waits = |why: &str| Status::Pending(why.to_string());
     match () {
         () if !known => waits(&format!("in the state {state:?}, which means nothing to us")),
-        () if has('z') => Status::Exited(None),
-        () if has('E') => waits("in an error of the scheduler; `qstat -j` on the host tells which"),
+        () if has('z') => Status::Exited(Said::default()),
+        // It could not be started, and stays so until somebody clears the error (`qmod -cj`).
+        () if has('E') && !has('d') => {
+            let by = Some("Grid Engine, which could not start it (state E)".to_string());
+            Status::Exited(Said::of(End::CancelledElsewhere { by }))
+        }
         // It ends soon, and while it is listed it is there.
         () if has('d') => Status::Running,
         () if has('w') && has('h') => waits("held"),
@@ -84,6 +89,7 @@ pub fn status(state: &str) -> Status {
 #[cfg(test)]
 mod tests {
     use super::{Row, rows, status};
+    use crate::Said;
     use crate::dialect::Status;
 
     fn lines(text: &str) -> Vec<String> {
@@ -95,8 +101,11 @@ mod tests {
         let whole = lines(include_str!("fixtures/qstat.xml"));
         let all = rows(&whole).expect("as Grid Engine wrote it");
         let tags = ["<JB_job_number>", "<JB_name>", "<state>", "<tasks>", "</job_list>"];
-        let left: Vec<String> =
-            whole.iter().map(|l| l.trim().to_string()).filter(|l| tags.iter().any(|t| l.starts_with(t))).collect();
+        let left: Vec<String> = whole
+            .iter()
+            .map(|l| l.trim().to_string())
+            .filter(|l| tags.iter().any(|t| l.starts_with(t)))
+            .collect();
         assert_eq!(rows(&left), Ok(all.clone()));
         let row = |number, name: &str, state: &str, tasks: Option<&str>| Row {
             number,
@@ -127,17 +136,20 @@ mod tests {
 
     #[test]
     fn every_state_of_the_manual_has_its_meaning_and_an_unknown_one_ends_nothing() {
-        let pending = ["qw", "Rq", "hqw", "hRwq", "Eqw", "Ehqw", "EhRqw", "x", ""];
+        let pending = ["qw", "hqw", "hRwq", "x", ""];
         let running = [
-            "r", "hr", "t", "Rr", "Rt", "s", "ts", "S", "tS", "T", "tT", "Rs", "Rts", "RS", "RtS", "RT", "RtT",
-            "dr", "dt", "dRr", "dRt", "ds", "dS", "dT", "dRs", "dRS", "dRT",
+            "r", "hr", "t", "Rr", "Rt", "s", "ts", "S", "tS", "T", "tT", "Rs", "Rts", "RS", "RtS", "RT",
+            "RtT", "dr", "dt", "dRr", "dRt", "ds", "dS", "dT", "dRs", "dRS", "dRT",
         ];
         for state in running {
             assert_eq!(status(state), Status::Running, "{state}");
         }
-        for state in pending.iter().filter(|state| **state != "Rq") {
+        for state in pending {
             assert!(matches!(status(state), Status::Pending(_)), "{state}");
         }
-        assert_eq!(status("z"), Status::Exited(None));
+        for state in ["Eqw", "Ehqw", "EhRqw"] {
+            assert!(matches!(status(state), Status::Exited(said) if said.end.is_some()), "{state}");
+        }
+        assert_eq!(status("z"), Status::Exited(Said::default()));
     }
 }

@@ -15,7 +15,9 @@ pub fn end_of(reason: &str, code: Option<i32>) -> Option<End> {
         "TERM_ADMIN" | "TERM_FORCE_ADMIN" => by("an administrator"),
         "TERM_RUNLIMIT" | "TERM_CPULIMIT" | "TERM_DEADLINE" => Some(End::Walltime),
         "TERM_MEMLIMIT" | "TERM_SWAP" | "TERM_SWAPLIMIT" => Some(End::OutOfMemory),
-        "TERM_ZOMBIE" | "TERM_RMS" | "TERM_SLURM" | "TERM_REMOVE_HUNG_JOB" | "TERM_RC" => Some(End::NodeFailure),
+        "TERM_ZOMBIE" | "TERM_RMS" | "TERM_SLURM" | "TERM_REMOVE_HUNG_JOB" | "TERM_RC" => {
+            Some(End::NodeFailure)
+        }
         "TERM_PREEMPT" => by("preemption"),
         "TERM_LOAD" => by("the load of its node"),
         "TERM_WINDOW" => by("the window of its queue, which closed"),
@@ -45,12 +47,20 @@ mod tests {
         let by = |who: &str| Some(End::CancelledElsewhere { by: Some(who.into()) });
         let cases = [
             ("TERM_RUNLIMIT: job killed after reaching LSF run time limit", Some(140), Some(End::Walltime)),
-            ("TERM_MEMLIMIT: job killed after reaching LSF memory usage limit", Some(130), Some(End::OutOfMemory)),
+            (
+                "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit",
+                Some(130),
+                Some(End::OutOfMemory),
+            ),
             ("TERM_OWNER: job killed by owner", Some(130), by("its owner")),
             ("TERM_ADMIN: job killed by root or LSF administrator", None, by("an administrator")),
             ("TERM_ZOMBIE: job exited while LSF is not available", None, Some(End::NodeFailure)),
             ("TERM_REQUEUE_OWNER: job killed and requeued by owner", Some(130), None),
-            ("TERM_EXTERNAL_SIGNAL: job killed by a signal external to LSF", Some(139), Some(End::Signalled { signal: 11 })),
+            (
+                "TERM_EXTERNAL_SIGNAL: job killed by a signal external to LSF",
+                Some(139),
+                Some(End::Signalled { signal: 11 }),
+            ),
             ("TERM_OF_NEXT_YEAR: nobody knows", Some(3), Some(End::Exited { code: 3 })),
             ("", Some(0), Some(End::Exited { code: 0 })),
             ("", None, None),

@@ -20,8 +20,11 @@
 use super::{
     AnswerError, Call, Cancelled, Force, Found, JobId, Refusal, Status, Submitted, framed, framed_line, sh,
 };
+use crate::poller::Pace;
 use crate::{JobName, JobSpec, Place, SpecError};
 use procession::transport::Exit;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The scripts of one scheduler: its vocabulary and the protocol, in one text each.
 pub(super) struct Protocol {
@@ -128,8 +131,7 @@ pub(super) enum Declined {
 /// What came of a submission. `declined` reads what the scheduler said when it gave no id.
 pub(super) fn submitted(exit: &Exit, declined: fn(&str) -> Declined) -> Result<Submitted, AnswerError> {
     let lines = framed(exit)?;
-    let (first, rest) =
-        lines.split_first().ok_or_else(|| AnswerError::Garbled { line: String::new() })?;
+    let (first, rest) = lines.split_first().ok_or_else(|| AnswerError::Garbled { line: String::new() })?;
     let refused = |why: &str| match why {
         "no-sandbox" | "no-script" => Some(Refusal::NoSandbox),
         "no-space" => Some(Refusal::NoSpace),
@@ -182,4 +184,51 @@ pub(super) fn check_own_words(spec: &JobSpec) -> Vec<SpecError> {
             SpecError::new(field, format!("{line:?}"), "a quote is not closed", "close it, or leave it out")
         })
         .collect()
+}
+
+/// One word about each job from the rows about it. An array has a row for each task, or for some of them together: it runs
+/// while one runs, it waits while one waits, and it has ended when all that is listed of it has.
+pub(super) fn folded(rows: impl IntoIterator<Item = (JobName, Status)>) -> Vec<(JobName, Status)> {
+    let mut found: BTreeMap<JobName, Status> = BTreeMap::new();
+    for (name, status) in rows {
+        let both = match (found.remove(&name), status) {
+            (None, status) => status,
+            (Some(Status::Running), _) | (Some(_), Status::Running) => Status::Running,
+            (Some(Status::Pending(why)), _) | (Some(_), Status::Pending(why)) => Status::Pending(why),
+            (Some(Status::Exited(before)), Status::Exited(said)) => Status::Exited(before.and(said)),
+            (Some(Status::Exited(said)), Status::Unknown) | (Some(Status::Unknown), Status::Exited(said)) => {
+                Status::Exited(said)
+            }
+            (Some(Status::Unknown), Status::Unknown) => Status::Unknown,
+        };
+        found.insert(name, both);
+    }
+    found.into_iter().collect()
+}
+
+/// The listing counts where it still has a job; what was remembered counts for the others.
+pub(super) fn with_past(
+    listed: Vec<(JobName, Status)>,
+    past: Vec<(JobName, Status)>,
+) -> Vec<(JobName, Status)> {
+    let mut found: BTreeMap<JobName, Status> = past.into_iter().collect();
+    found.extend(listed);
+    found.into_iter().collect()
+}
+
+/// How the tasks of a job lie on its nodes: `(nodes, tasks on each of them)`, the fuller ones first.
+pub(super) fn spread(spec: &JobSpec) -> Vec<(u32, u32)> {
+    let (nodes, tasks) = (spec.resources.nodes.max(1), spec.resources.tasks);
+    let (each, over) = (tasks / nodes, tasks % nodes);
+    let parts = [(over, each + 1), (nodes - over, each)];
+    parts.into_iter().filter(|(nodes, _)| *nodes > 0).map(|(nodes, tasks)| (nodes, tasks.max(1))).collect()
+}
+
+/// How often a listing of all jobs of a user may be asked for: the more there are, the dearer it is.
+pub(super) fn pace(jobs: usize) -> Pace {
+    /// With ten thousand jobs the listing is asked for twice a minute at most.
+    const FOR_EACH_JOB: Duration = Duration::from_millis(3);
+    let fastest = FOR_EACH_JOB.saturating_mul(u32::try_from(jobs).unwrap_or(u32::MAX));
+    let slowest = Duration::from_secs(60);
+    Pace { fastest: fastest.clamp(Duration::from_secs(1), slowest), slowest }
 }

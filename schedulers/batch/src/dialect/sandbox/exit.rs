@@ -44,6 +44,8 @@ pub enum ExitCause {
     Walltime,
     /// It was started a second time by the scheduler, which does that when a node has failed under the first.
     Restarted,
+    /// The scheduler said that it was about to kill the job, before its walltime was over, and the frame ended the payload.
+    Told,
 }
 
 /// A file as the frame saw it at the end of the job.
@@ -79,6 +81,7 @@ impl ExitFile {
             "exited" => ExitCause::Exited,
             "walltime" => ExitCause::Walltime,
             "restarted" => ExitCause::Restarted,
+            "told" => ExitCause::Told,
             word => return Err(garbled(word)),
         };
         let started = WallTime(number(field("started")?)?.saturating_mul(1000));
@@ -99,6 +102,7 @@ impl ExitFile {
             ExitCause::Exited => "exited",
             ExitCause::Walltime => "walltime",
             ExitCause::Restarted => "restarted",
+            ExitCause::Told => "told",
         };
         let ExitFile { code, started: WallTime(started), ended: WallTime(ended), .. } = self;
         let (started, ended) = (started / 1000, ended / 1000);
@@ -119,6 +123,7 @@ impl ExitFile {
         match (self.cause, self.code) {
             (ExitCause::Walltime, _) => End::Walltime,
             (ExitCause::Restarted, _) => End::NodeFailure,
+            (ExitCause::Told, _) => End::CancelledElsewhere { by: None },
             (ExitCause::Exited, code) if (129..=128 + LAST_SIGNAL).contains(&code) => {
                 End::Signalled { signal: code - 128 }
             }
