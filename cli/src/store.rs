@@ -42,6 +42,11 @@ impl Store {
         self.folder.join("hosts.json")
     }
 
+    /// What the runtimes of this store share: how often each host was connected to, and by whom.
+    pub(crate) fn budgets(&self) -> PathBuf {
+        self.folder.join("budgets")
+    }
+
     /// What a background runtime says.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("up.log")

@@ -18,11 +18,11 @@ pub(crate) struct Chosen {
 pub(crate) fn dialect(host: &Host) -> Chosen {
     let dialect: Box<dyn Dialect> = match host.scheduler {
         SchedulerKind::Direct => Box::new(Direct::new(at_once(host))),
-        SchedulerKind::Slurm
-        | SchedulerKind::Pbs
-        | SchedulerKind::Torque
-        | SchedulerKind::GridEngine
-        | SchedulerKind::Lsf => Box::new(Direct::new(at_once(host))),
+        SchedulerKind::Slurm => Box::new(Slurm),
+        SchedulerKind::Pbs => Box::new(Pbs { flavour: Flavour::Pro }),
+        SchedulerKind::Torque => Box::new(Pbs { flavour: Flavour::Torque }),
+        SchedulerKind::GridEngine => Box::new(GridEngine::default()),
+        SchedulerKind::Lsf => Box::new(Lsf::default()),
     };
     let poll = host.limits.poll.map(|poll| Duration::from_secs(poll.seconds()));
     Chosen { dialect, poll }

@@ -4,6 +4,7 @@
 mod bulletin;
 pub(crate) mod command;
 mod dialects;
+mod door;
 pub(crate) mod job;
 mod services;
 

@@ -7,10 +7,12 @@
 //! Starting a service blocks until it is up. A service that can't come up is a panic with the reason; a missing program is
 //! one line that says what to install.
 
+mod gridengine;
 mod keeper;
 mod slurm;
 mod sshd;
 
+pub use gridengine::GridEngine;
 pub use keeper::Keeper;
 pub use slurm::{Cluster, Slurm};
 pub use sshd::{Server, Sshd};

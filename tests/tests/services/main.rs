@@ -3,5 +3,6 @@
 #![allow(missing_docs, reason = "the names say it")]
 
 mod clients;
+mod gridengine;
 mod handles;
 mod slurm;
