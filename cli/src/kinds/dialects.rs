@@ -2,7 +2,8 @@
 
 use crate::hosts::{Host, SchedulerKind};
 use procession_batch::dialect::{
-    Call, Cancelled, Dialect, Direct, Force, Found, JobId, ScriptFile, Status, Submitted,
+    Call, Cancelled, Dialect, Direct, Force, Found, GridEngine, JobId, Lsf, Pbs, PbsFlavour, ScriptFile, Slurm,
+    Status, Submitted,
 };
 use procession_batch::poller::Pace;
 use procession_batch::{JobName, JobSpec, Place, SpecError};
@@ -19,8 +20,8 @@ pub(crate) fn dialect(host: &Host) -> Chosen {
     let dialect: Box<dyn Dialect> = match host.scheduler {
         SchedulerKind::Direct => Box::new(Direct::new(at_once(host))),
         SchedulerKind::Slurm => Box::new(Slurm),
-        SchedulerKind::Pbs => Box::new(Pbs { flavour: Flavour::Pro }),
-        SchedulerKind::Torque => Box::new(Pbs { flavour: Flavour::Torque }),
+        SchedulerKind::Pbs => Box::new(Pbs { flavour: PbsFlavour::Pro }),
+        SchedulerKind::Torque => Box::new(Pbs { flavour: PbsFlavour::Torque }),
         SchedulerKind::GridEngine => Box::new(GridEngine::default()),
         SchedulerKind::Lsf => Box::new(Lsf::default()),
     };

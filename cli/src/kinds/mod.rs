@@ -9,7 +9,7 @@ pub(crate) mod job;
 mod services;
 
 pub(crate) use dialects::dialect;
-pub(crate) use services::{register, work};
+pub(crate) use services::{Services, register, work};
 
 use crate::view::Sketch;
 use procession::journal::ProcessRow;
