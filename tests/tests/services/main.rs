@@ -3,4 +3,6 @@
 #![allow(missing_docs, reason = "the names say it")]
 
 mod clients;
+mod dialects;
 mod handles;
+mod loops;
