@@ -102,6 +102,8 @@ pub fn ssh_config(bytes: &[u8]) {
         let again = hops.iter().map(Hop::to_string).collect::<Vec<_>>().join(",");
         assert_eq!(Hop::list(&again), Ok(hops.clone()), "hops are read as they are written");
     }
+}
+
 /// What Grid Engine answers: `qstat -xml`, and after a line `past` what `qacct -j` does.
 pub fn gridengine(bytes: &[u8]) {
     queue(&GridEngine::default(), bytes);
