@@ -4,5 +4,12 @@
 //! are encrypted, an agent that does not answer) happens on helper threads that call no code of the user.
 #![forbid(unsafe_code)]
 
+pub mod auth;
+pub mod config;
+pub mod hostkey;
+pub mod jump;
+mod line;
+mod nonce;
+mod sftp;
 #[expect(dead_code, reason = "sessions come next")]
 mod talk;
