@@ -7,7 +7,7 @@ pub(crate) mod job;
 mod services;
 
 pub(crate) use dialects::dialect;
-pub(crate) use services::{Services, register, work};
+pub(crate) use services::{register, work};
 
 use crate::view::Sketch;
 use procession::journal::ProcessRow;

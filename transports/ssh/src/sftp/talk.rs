@@ -5,8 +5,7 @@ use super::client::Client;
 use super::contents::{Read, Write};
 use super::look::{List, Look};
 use super::{Asks, Errand, Knows};
-use crate::line::Poke;
-use crate::talk::{Closed, Outbox, Talk};
+use crate::talk::{Closed, Line, Opens, Outbox, Talk, Window};
 use procession::transport::{Op, RemotePath, Stream, TransportError};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -24,7 +23,8 @@ pub(crate) struct SftpTalk(Rc<RefCell<Desk>>);
 
 struct Desk {
     host: String,
-    poke: Poke,
+    line: Option<Line>,
+    window: Window,
     client: Client<Ticket>,
     next: u64,
     running: BTreeMap<u64, Running>,
@@ -48,11 +48,12 @@ struct Running {
 }
 
 impl Sftp {
-    /// A client of the server of `host`, whose channel `poke` belongs to.
-    pub(crate) fn new(host: &str, poke: Poke) -> (Sftp, SftpTalk) {
+    /// A client of the server of `host`, and its conversation, which is not placed on a channel yet.
+    pub(crate) fn new(host: &str, window: Window) -> (Sftp, SftpTalk) {
         let desk = Rc::new(RefCell::new(Desk {
             host: host.to_owned(),
-            poke,
+            line: None,
+            window,
             client: Client::default(),
             next: 0,
             running: BTreeMap::new(),
@@ -102,15 +103,14 @@ impl Sftp {
             return errand.end(Some(TransportError::Refused(full)));
         }
         desk.early.push(errand);
-        let poke = desk.poke.clone();
         drop(desk);
-        poke.ring();
+        self.poke();
     }
 
     /// Asks the running errands whether they have more to say.
     pub(crate) fn poke(&self) {
-        let poke = self.0.borrow().poke.clone();
-        poke.ring();
+        let line = self.0.borrow().line.clone();
+        line.iter().for_each(Line::poke);
     }
 
     /// Lets the channel close when the last errand is over.
@@ -171,6 +171,18 @@ impl Desk {
 
 // Errands are ended outside of the borrow: an answer may run code that has the next errand.
 impl Talk for SftpTalk {
+    fn opens(&self) -> Opens {
+        Opens::Subsystem("sftp")
+    }
+
+    fn window(&self) -> Window {
+        self.0.borrow().window
+    }
+
+    fn placed(&mut self, line: Line) {
+        self.0.borrow_mut().line = Some(line);
+    }
+
     fn say(&mut self, out: &mut Outbox) {
         let mut desk = self.0.borrow_mut();
         let mut done = desk.begin();

@@ -109,6 +109,9 @@ impl Uploading {
                 }
             }
         }
+        if self.ending {
+            to.ask(TIDY, Request::Remove(self.part.clone()));
+        }
         self.flow.discard();
     }
 

@@ -123,7 +123,7 @@ fn history(block: &str) -> Option<(JobName, Said)> {
     let code = if block.contains("Donesuccessfully") {
         Some(0)
     } else {
-        number("Exitedwithexitcode").or_else(|| Some(128_i32.checked_add(number("Exitedbysignal")?)?))
+        number("Exitedwithexitcode").or_else(|| 128_i32.checked_add(number("Exitedbysignal")?))
     };
     let reason = block.rfind("TERM_").map_or("", |at| &block[at..]);
     if code.is_none() && reason.is_empty() {

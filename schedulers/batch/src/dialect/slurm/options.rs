@@ -72,6 +72,8 @@ pub(super) fn frame(spec: &JobSpec) -> Frame {
         task: "\"$SLURM_ARRAY_TASK_ID\"",
         again: "\"$SLURM_RESTART_COUNT\"",
         pass: spec.signal.as_ref().map(|signal| signal.name.clone()),
+        ends: "",
+        warns: false,
     }
 }
 
