@@ -41,6 +41,8 @@ pub struct Config {
     pub rules: Rules,
     /// How long it may be silent.
     pub patience: Patience,
+    /// The send buffer of each connection, in bytes; the system's choice if it is none (`SO_SNDBUF`, socket(7)).
+    pub send_buffer: Option<usize>,
 }
 
 impl Config {
@@ -54,6 +56,7 @@ impl Config {
             secrets: Secrets::silent(),
             rules: Rules::default(),
             patience: Patience::default(),
+            send_buffer: None,
         }
     }
 }
@@ -117,6 +120,7 @@ impl Ssh {
             via: config.via,
             secrets: config.secrets,
             patience: config.patience,
+            send_buffer: config.send_buffer,
         });
         let dial = Dialer { to, sessions: Vec::new() };
         let setup = Setup { rules: config.rules, ..Setup::new(&config.name, dial, runtime.clone()) };
