@@ -111,7 +111,8 @@ impl Errand for MakeAll {
             (LOOK, Reply::Status(_)) => {
                 // The outermost refusal that does not follow from another one; those that are there say `Failure`.
                 let denied = self.said.iter().find(|said| **said == Status::Permission);
-                let at = self.said.iter().position(|said| *said == Status::NoSuchFile).unwrap_or(self.paths.len());
+                let at =
+                    self.said.iter().position(|said| *said == Status::NoSuchFile).unwrap_or(self.paths.len());
                 let status = denied.copied().unwrap_or(Status::Failure);
                 let place = &self.paths[at.saturating_sub(1)];
                 self.inquest = Some(Inquest::open(Tried::MakeBelow, place, status, to));

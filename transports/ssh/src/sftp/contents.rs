@@ -83,7 +83,10 @@ impl Read {
         let Some((offset, length)) = self.asked.remove(&tag) else { return };
         match reply {
             Reply::Bytes(bytes) if bytes.is_empty() || bytes.len() > length as usize => {
-                self.fail(TransportError::Protocol(format!("{} bytes where {length} were asked", bytes.len())));
+                self.fail(TransportError::Protocol(format!(
+                    "{} bytes where {length} were asked",
+                    bytes.len()
+                )));
             }
             Reply::Bytes(bytes) => {
                 let got = bytes.len() as u32;

@@ -35,7 +35,9 @@ impl Errand for Look {
 
     fn on_reply(&mut self, tag: u32, reply: Reply, to: &mut Asks) {
         match reply {
-            reply if tag != LOOK => self.inquest.iter_mut().for_each(|inquest| inquest.on_reply(tag, reply.clone())),
+            reply if tag != LOOK => {
+                self.inquest.iter_mut().for_each(|inquest| inquest.on_reply(tag, reply.clone()))
+            }
             Reply::Attrs(attrs) => {
                 let name = self.path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("/");
                 self.result = Some(Ok(described(name.to_owned(), &attrs)));

@@ -1,8 +1,8 @@
 //! What a refusal means. Version 3 has one word, `Failure`, for a full disk, a name that is taken and a read-only file
 //! system alike; so whoever was refused looks at the place afterwards.
 
-use super::wire::{Attrs, Reply, Request, Room, Status, read_room};
 use super::Asks;
+use super::wire::{Attrs, Reply, Request, Room, Status, read_room};
 use procession::transport::{RemotePath, TransportError};
 
 /// The tags of an inquest; errands have their own below these.

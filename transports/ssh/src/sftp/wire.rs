@@ -14,25 +14,48 @@ const VERSION: u32 = 3;
 /// What the client asks. Paths and handles are bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Request {
-    Open { path: String, how: How, mode: u32 },
+    Open {
+        path: String,
+        how: How,
+        mode: u32,
+    },
     Close(Vec<u8>),
-    Read { handle: Vec<u8>, offset: u64, length: u32 },
-    Write { handle: Vec<u8>, offset: u64, bytes: Vec<u8> },
+    Read {
+        handle: Vec<u8>,
+        offset: u64,
+        length: u32,
+    },
+    Write {
+        handle: Vec<u8>,
+        offset: u64,
+        bytes: Vec<u8>,
+    },
     /// Of the thing itself.
     Lstat(String),
     /// Of what a link leads to.
     Stat(String),
-    Chmod { path: String, mode: u32 },
-    ChmodOpen { handle: Vec<u8>, mode: u32 },
+    Chmod {
+        path: String,
+        mode: u32,
+    },
+    ChmodOpen {
+        handle: Vec<u8>,
+        mode: u32,
+    },
     OpenDir(String),
     ReadDir(Vec<u8>),
     Remove(String),
     Mkdir(String),
     Rmdir(String),
-    RealPath(String),
-    Symlink { target: String, link: String },
+    Symlink {
+        target: String,
+        link: String,
+    },
     /// Replaces what is there: posix-rename@openssh.com.
-    Rename { from: String, to: String },
+    Rename {
+        from: String,
+        to: String,
+    },
     /// fsync@openssh.com
     Sync(Vec<u8>),
     /// statvfs@openssh.com
@@ -170,7 +193,6 @@ impl Request {
                 packet
             }
             Request::Rmdir(path) => one(15, path.as_bytes()),
-            Request::RealPath(path) => one(16, path.as_bytes()),
             Request::Stat(path) => one(17, path.as_bytes()),
             // The draft says link, then target; OpenSSH has them the other way round, and so has everybody else since
             // (its PROTOCOL, section 4.1).

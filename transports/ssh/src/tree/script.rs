@@ -7,8 +7,7 @@ use procession::transport::RemotePath;
 
 /// The command line for the login shell of a host, whatever shell that is.
 pub(super) fn command_line() -> String {
-    let program: Vec<&str> =
-        include_str!("host.sh").lines().filter(|line| !line.starts_with('#')).collect();
+    let program: Vec<&str> = include_str!("host.sh").lines().filter(|line| !line.starts_with('#')).collect();
     format!("exec /bin/sh -c '{}' procession", program.join(" "))
 }
 
