@@ -29,6 +29,14 @@ pub enum TransportError {
         /// Which key, and where the known one is written.
         why: String,
     },
+    /// The host shows a key, and none of it is known.
+    #[error("the key of {host} is not known: {why}")]
+    HostKeyUnknown {
+        /// The host.
+        host: String,
+        /// Which key, and how to make it known.
+        why: String,
+    },
     /// There is nothing at this path, or no such program.
     #[error("not found: {0}")]
     NotFound(String),
@@ -86,6 +94,7 @@ impl TransportError {
             TransportError::Unreachable { .. } => "unreachable",
             TransportError::AuthFailed { .. } => "auth-failed",
             TransportError::HostKeyChanged { .. } => "host-key-changed",
+            TransportError::HostKeyUnknown { .. } => "host-key-unknown",
             TransportError::NotFound(_) => "not-found",
             TransportError::Exists(_) => "exists",
             TransportError::Permission(_) => "permission",

@@ -3,14 +3,25 @@
 //! The thread that drives it never blocks: sessions are non-blocking, and what may block (files of this machine, keys that
 //! are encrypted, an agent that does not answer) happens on helper threads that call no code of the user.
 #![forbid(unsafe_code)]
-#![cfg_attr(not(test), allow(dead_code, unused_imports, reason = "sessions come next"))]
 
+mod aside;
+pub mod auth;
+mod certificate;
+pub mod config;
 mod disk;
+mod exec;
+pub mod hostkey;
+#[expect(dead_code, reason = "sessions come next")]
+pub mod jump;
 mod nonce;
 #[cfg(test)]
 mod pipes;
 mod reason;
+mod session;
 mod sftp;
-#[allow(dead_code, reason = "sessions come next")]
 mod talk;
+mod transport;
 mod tree;
+
+pub use session::Patience;
+pub use transport::{Config, Ssh, StartError};

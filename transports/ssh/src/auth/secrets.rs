@@ -1,0 +1,297 @@
+//! What people have answered, and what hosts said to it, for as long as the runtime lives.
+
+use super::prompt::{Prompt, PromptKind, Question, Secret};
+use stakker::{Fwd, Ret};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// How many questions may be open at once. More hosts than this have something wrong in common.
+const MOST_OPEN: usize = 1000;
+
+/// The secrets of a runtime, shared by all its hosts: one answer serves all sessions, and an answer that was refused is
+/// never given again. Cheap to clone; nothing is written anywhere.
+///
+/// A passphrase belongs to its file, a password to a host; a one-time answer is not kept.
+///
+/// ```
+/// use procession_ssh::auth::{Question, Secret, Secrets};
+/// use stakker::Fwd;
+/// // A program that knows the answer.
+/// let secrets = Secrets::new(Fwd::new(|question: Question| question.answer(Secret::new("open sesame"))));
+/// // Nobody is there to answer.
+/// let silent = Secrets::silent();
+/// silent.forget("cluster");
+/// # drop(secrets);
+/// ```
+#[derive(Clone)]
+pub struct Secrets(Rc<RefCell<Vault>>);
+
+#[derive(Default)]
+struct Vault {
+    ask: Option<Fwd<Question>>,
+    kept: BTreeMap<Key, Secret>,
+    refused: BTreeMap<Key, Vec<Secret>>,
+    open: BTreeMap<Key, Vec<Ret<Reply>>>,
+    one_time: usize,
+    hosts: BTreeMap<String, History>,
+}
+
+/// To what an answer that is kept belongs.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Passphrase(PathBuf),
+    Password(String),
+}
+
+/// What came of a question.
+#[derive(Clone, Debug)]
+pub(super) enum Reply {
+    Answer(Secret),
+    /// There is nobody to ask, or they declined.
+    Nobody,
+    /// The answer is one that has been refused before, so it was not used.
+    Repeated,
+}
+
+/// What a host said to our keys.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct History {
+    /// The identity that opened the door last time.
+    pub(super) worked: Option<String>,
+    /// Those that did not, and are not presented again.
+    pub(super) refused: BTreeSet<String>,
+}
+
+impl Secrets {
+    /// Asks whoever receives these questions, which come in the thread of the actors.
+    pub fn new(ask: Fwd<Question>) -> Secrets {
+        let secrets = Secrets::silent();
+        secrets.0.borrow_mut().ask = Some(ask);
+        secrets
+    }
+
+    /// Asks nobody: what needs an answer fails with a reason.
+    pub fn silent() -> Secrets {
+        Secrets(Rc::default())
+    }
+
+    /// Forgets what a host refused, and its password: after somebody put things right, everything is worth another try.
+    pub fn forget(&self, alias: &str) {
+        let mut vault = self.0.borrow_mut();
+        vault.hosts.remove(alias);
+        let key = Key::Password(alias.to_owned());
+        vault.kept.remove(&key);
+        vault.refused.remove(&key);
+    }
+
+    /// Answers from what is kept, or asks. Whoever asks for what is being asked already hears the same answer.
+    pub(super) fn ask(&self, prompt: Prompt, ret: Ret<Reply>) {
+        let mut vault = self.0.borrow_mut();
+        let key = Key::of(&prompt);
+        let kept = key.as_ref().and_then(|key| vault.kept.get(key).cloned());
+        if let Some(kept) = kept {
+            drop(vault);
+            return ret.ret(Reply::Answer(kept));
+        }
+        let full = vault.open.len() + vault.one_time >= MOST_OPEN;
+        let Some(ask) = vault.ask.clone().filter(|_| !full) else {
+            drop(vault);
+            return ret.ret(Reply::Nobody);
+        };
+        let secrets = self.clone();
+        let ret = match key {
+            Some(key) => {
+                let waiting = vault.open.entry(key.clone()).or_default();
+                waiting.push(ret);
+                if waiting.len() > 1 {
+                    return;
+                }
+                Ret::new(move |answer| secrets.on_answer(key, answer))
+            }
+            None => {
+                vault.one_time += 1;
+                Ret::new(move |answer: Option<Secret>| {
+                    secrets.0.borrow_mut().one_time -= 1;
+                    ret.ret(answer.map_or(Reply::Nobody, Reply::Answer));
+                })
+            }
+        };
+        drop(vault);
+        ask.fwd(Question { prompt, ret });
+    }
+
+    fn on_answer(&self, key: Key, answer: Option<Secret>) {
+        let mut vault = self.0.borrow_mut();
+        let waiting = vault.open.remove(&key).unwrap_or_default();
+        let reply = match answer {
+            None => Reply::Nobody,
+            Some(answer) if vault.refused.get(&key).is_some_and(|refused| refused.contains(&answer)) => {
+                Reply::Repeated
+            }
+            Some(answer) => {
+                vault.kept.insert(key, answer.clone());
+                Reply::Answer(answer)
+            }
+        };
+        drop(vault);
+        for ret in waiting {
+            ret.ret(reply.clone());
+        }
+    }
+
+    /// The answer to this prompt was wrong: it is forgotten, and never given again if it is `certain` that it was this one.
+    pub(super) fn on_refused(&self, prompt: &Prompt, secret: Secret, certain: bool) {
+        let Some(key) = Key::of(prompt) else { return };
+        let mut vault = self.0.borrow_mut();
+        // Somebody may have given a better one in the meantime.
+        if vault.kept.get(&key) == Some(&secret) {
+            vault.kept.remove(&key);
+        }
+        if certain {
+            let refused = vault.refused.entry(key).or_default();
+            if !refused.contains(&secret) {
+                refused.push(secret);
+            }
+        }
+    }
+
+    pub(super) fn history(&self, alias: &str) -> History {
+        self.0.borrow().hosts.get(alias).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn on_identity(&self, alias: &str, identity: String, worked: bool) {
+        let mut vault = self.0.borrow_mut();
+        let history = vault.hosts.entry(alias.to_owned()).or_default();
+        if worked {
+            history.refused.remove(&identity);
+            history.worked = Some(identity);
+        } else {
+            if history.worked.as_ref() == Some(&identity) {
+                history.worked = None;
+            }
+            history.refused.insert(identity);
+        }
+    }
+}
+
+impl Key {
+    fn of(prompt: &Prompt) -> Option<Key> {
+        match &prompt.kind {
+            PromptKind::Passphrase { file } => Some(Key::Passphrase(file.clone())),
+            PromptKind::Password => Some(Key::Password(prompt.host.clone())),
+            PromptKind::OneTime { instruction: _ } => None,
+        }
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    fn prompt(kind: PromptKind) -> Prompt {
+        Prompt { host: "h".into(), user: "u".into(), kind, text: "?".into(), echo: false }
+    }
+
+    /// A program that gives these answers, one after the other, and the number of times it was asked.
+    fn program(answers: &'static [&'static str]) -> (Secrets, Rc<Cell<usize>>) {
+        let asked = Rc::new(Cell::new(0));
+        let count = asked.clone();
+        let secrets = Secrets::new(Fwd::new(move |question: Question| {
+            count.set(count.get() + 1);
+            match answers.get(count.get() - 1) {
+                Some(answer) => question.answer(Secret::new(*answer)),
+                None => question.decline(),
+            }
+        }));
+        (secrets, asked)
+    }
+
+    fn ask(secrets: &Secrets, kind: PromptKind) -> String {
+        let said = Rc::new(RefCell::new(None));
+        let slot = said.clone();
+        secrets.ask(prompt(kind), Ret::new(move |reply| *slot.borrow_mut() = reply));
+        match said.take() {
+            Some(Reply::Answer(secret)) => secret.expose().to_owned(),
+            Some(Reply::Nobody) => "nobody".into(),
+            Some(Reply::Repeated) => "repeated".into(),
+            None => "waiting".into(),
+        }
+    }
+
+    #[test]
+    fn one_answer_serves_all() {
+        let (secrets, asked) = program(&["a", "b"]);
+        assert_eq!(ask(&secrets, PromptKind::Password), "a");
+        assert_eq!(ask(&secrets, PromptKind::Password), "a");
+        assert_eq!(ask(&secrets, PromptKind::Passphrase { file: "k".into() }), "b");
+        assert_eq!(asked.get(), 2);
+    }
+
+    #[test]
+    fn a_one_time_answer_is_not_used_twice() {
+        let (secrets, asked) = program(&["1", "2"]);
+        let kind = || PromptKind::OneTime { instruction: String::new() };
+        assert_eq!(
+            [ask(&secrets, kind()), ask(&secrets, kind()), ask(&secrets, kind())],
+            ["1", "2", "nobody"]
+        );
+        assert_eq!(asked.get(), 3);
+    }
+
+    #[test]
+    fn a_refused_answer_is_forgotten_and_not_given_again() {
+        let (secrets, _) = program(&["bad", "bad", "good"]);
+        assert_eq!(ask(&secrets, PromptKind::Password), "bad");
+        secrets.on_refused(&prompt(PromptKind::Password), Secret::new("bad"), true);
+        assert_eq!(ask(&secrets, PromptKind::Password), "repeated");
+        assert_eq!(ask(&secrets, PromptKind::Password), "good");
+        secrets.on_refused(&prompt(PromptKind::Password), Secret::new("bad"), true);
+        assert_eq!(
+            ask(&secrets, PromptKind::Password),
+            "good",
+            "a late refusal of an old answer spoils no new one"
+        );
+    }
+
+    #[test]
+    fn who_asks_while_it_is_being_asked_hears_the_same_answer() {
+        let open = Rc::new(RefCell::new(Vec::new()));
+        let slot = open.clone();
+        let secrets = Secrets::new(Fwd::new(move |question| slot.borrow_mut().push(question)));
+        let heard = Rc::new(Cell::new(0));
+        for _ in 0..3 {
+            let heard = heard.clone();
+            let ret = Ret::new(move |reply| {
+                heard.set(heard.get() + usize::from(matches!(reply, Some(Reply::Answer(_)))))
+            });
+            secrets.ask(prompt(PromptKind::Password), ret);
+        }
+        assert_eq!((open.borrow().len(), heard.get()), (1, 0));
+        let question: Question = open.borrow_mut().pop().unwrap();
+        question.answer(Secret::new("x"));
+        assert_eq!(heard.get(), 3);
+    }
+
+    #[test]
+    fn a_silent_runtime_asks_nobody_and_forgetting_gives_another_try() {
+        let secrets = Secrets::silent();
+        assert_eq!(ask(&secrets, PromptKind::Password), "nobody");
+        secrets.on_identity("h", "key".into(), false);
+        assert!(secrets.history("h").refused.contains("key"));
+        secrets.on_identity("h", "key".into(), true);
+        assert_eq!(secrets.history("h"), History { worked: Some("key".into()), ..History::default() });
+        secrets.on_identity("h", "other".into(), false);
+        secrets.forget("h");
+        assert_eq!(secrets.history("h"), History::default());
+    }
+}
