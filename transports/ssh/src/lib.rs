@@ -22,6 +22,7 @@ mod sftp;
 mod talk;
 mod transport;
 mod tree;
+mod tunnel;
 
 pub use session::Patience;
 pub use transport::{Config, Ssh, StartError};
