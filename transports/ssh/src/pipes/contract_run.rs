@@ -96,7 +96,7 @@ pub(crate) struct World {
     host: Option<ActorOwn<Host>>,
     poll: MioPoll,
     stakker: Stakker,
-    pub(crate) folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     locals: Vec<tempfile::TempDir>,
 }
 
@@ -110,7 +110,7 @@ impl World {
         adjust(&mut rig);
         let host = actor!(stakker, Host::init(rig), ret_nop!());
         let transport = Transport::new("pipes", fwd_to!([host], on_op() as (Op)));
-        World { transport, host: Some(host), poll, stakker, folder, locals: Vec::new() }
+        World { transport, host: Some(host), poll, stakker, _folder: folder, locals: Vec::new() }
     }
 }
 
