@@ -4,12 +4,16 @@
 //! are encrypted, an agent that does not answer) happens on helper threads that call no code of the user.
 #![forbid(unsafe_code)]
 
-#[cfg_attr(not(test), expect(dead_code, reason = "sessions come next"))]
+mod aside;
 pub mod auth;
 mod certificate;
 pub mod config;
+mod exec;
 pub mod hostkey;
-#[expect(dead_code, reason = "sessions come next")]
 pub mod jump;
-#[expect(dead_code, reason = "sessions come next")]
+mod session;
 mod talk;
+mod transport;
+
+pub use session::Patience;
+pub use transport::{Config, Ssh, StartError};

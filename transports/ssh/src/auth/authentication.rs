@@ -68,7 +68,7 @@ impl Authentication {
             session: login.session,
             target: target.clone(),
             known: login.known,
-            history: login.secrets.history(&target.alias),
+            history: login.secrets.history(&target),
         };
         if let Err(e) = thread::start(task, wire.clone()) {
             done.ret(Err(TransportError::Refused(format!("the thread that logs in cannot be started: {e}"))));
@@ -92,7 +92,7 @@ impl Authentication {
                 News::Refused { prompt, secret, certain } => {
                     self.secrets.on_refused(&prompt, secret, certain)
                 }
-                News::Identity { id, worked } => self.secrets.on_identity(&self.target.alias, id, worked),
+                News::Identity { id, worked } => self.secrets.on_identity(&self.target, id, worked),
                 News::Done(how) => return self.end(cx, how.map(|session| *session)),
             }
         }

@@ -5,9 +5,11 @@
 //! in one thread, and hosts behind the same gate share its pool.
 
 mod command;
+mod network;
 
-#[expect(unused_imports, reason = "sessions come next")]
-pub(crate) use command::Tunnel;
+pub use network::{Finder, Network, NetworkSetup};
+
+use command::Tunnel;
 
 use crate::config::Query;
 use std::fmt;
