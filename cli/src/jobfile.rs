@@ -1,6 +1,6 @@
 //! Job files: from a path to a checked [`JobSpec`]. All that is wrong is told at once, each with file, line and field.
 
-use crate::place;
+use crate::place::{self, Places};
 use procession_batch::{JobSpec, SpecError};
 use serde_json::Value;
 use std::fmt;
@@ -67,7 +67,7 @@ pub enum JobFileError {
     },
 }
 
-/// One field that is wrong.
+/// One field that is wrong, of a job file or of the file of hosts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Slip {
     /// The file.
@@ -110,11 +110,9 @@ impl JobFile {
     pub fn parse(text: &str, path: &Path) -> Result<JobFile, JobFileError> {
         let value = if place::is_json(path) { json(text, path)? } else { toml(text, path)? };
         let spec = JobSpec::from_value(value).map_err(|errors| {
-            let slip = |error: SpecError| {
-                let line =
-                    place::line(text, path, &error.field).or_else(|| place::named_in(text, &error.why));
-                Slip { path: path.to_owned(), line, error }
-            };
+            let places = Places::of(text, path);
+            let slip =
+                |error: SpecError| Slip { path: path.to_owned(), line: places.line(&error.field), error };
             JobFileError::Wrong(errors.0.into_iter().map(slip).collect())
         })?;
         let absolute = std::path::absolute(path)
@@ -129,7 +127,7 @@ impl JobFile {
             let resolved = self.folder.join(&input.from);
             if std::fs::symlink_metadata(&resolved).is_err() {
                 let field = format!("inputs[{at}].from");
-                let line = place::line(text, &self.path, &field);
+                let line = Places::of(text, &self.path).line(&field);
                 let (path, from) = (self.path.clone(), input.from.clone());
                 return Err(JobFileError::NoInput { path, line, field, from, resolved });
             }
@@ -148,7 +146,7 @@ fn json(text: &str, path: &Path) -> Result<Value, JobFileError> {
 fn toml(text: &str, path: &Path) -> Result<Value, JobFileError> {
     let value = toml::from_str::<toml::Table>(text).map_err(|e| JobFileError::Syntax {
         path: path.to_owned(),
-        line: e.span().map(|span| place::line_at(text, span.start)),
+        line: e.span().map(|span| Places::of(text, path).line_at(span.start)),
         why: format!("this is no TOML: {}", e.message()),
     })?;
     serde_json::to_value(value).map_err(|e| JobFileError::Syntax {

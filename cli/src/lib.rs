@@ -28,6 +28,6 @@ mod sweep;
 mod view;
 
 pub use exit::Exit;
-pub use hosts::{Host, Hosts, HostsError};
+pub use hosts::{Host, Hosts, HostsError, Limits, Queue, SchedulerKind, Site, Ssh, TransportKind};
 pub use jobfile::{JobFile, JobFileError, Slip};
 pub use program::main;

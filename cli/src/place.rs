@@ -1,27 +1,61 @@
-//! Where a field stands in the text of a job file. For messages only, so it may not know.
+//! Where a field stands in the text of a file that people write. For messages only, so it may not know.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// The places of all fields. Made once for all messages about a text.
+pub(crate) struct Places<'t> {
+    /// The byte at which each line begins.
+    lines: Vec<usize>,
+    fields: Fields<'t>,
+}
+
+enum Fields<'t> {
+    /// None if it cannot be read.
+    Toml(Option<Spanned<DeTable<'t>>>),
+    /// JSON has no positions once it is read, so this is where each name stands for the first time.
+    Json(BTreeMap<&'t str, usize>),
+}
 
 /// Whether the file of this name is JSON.
 pub(crate) fn is_json(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
 }
 
-/// The line of this field, from 1: `resources.memory`, `outputs[2].pattern`. If the field itself is not there, the line
-/// of the nearest thing around it.
-pub(crate) fn line(text: &str, path: &Path, field: &str) -> Option<usize> {
-    if is_json(path) {
-        // JSON has no positions once it is read, so its last name is looked for.
-        let name = field.rsplit('.').next().unwrap_or(field);
-        let name = name.split('[').next().unwrap_or(name);
-        return text.find(&format!("\"{name}\"")).map(|at| line_at(text, at));
+impl<'t> Places<'t> {
+    /// Of this text; the path says which form it has.
+    pub(crate) fn of(text: &'t str, path: &Path) -> Places<'t> {
+        let starts = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(starts).collect();
+        let fields =
+            if is_json(path) { Fields::Json(names(text)) } else { Fields::Toml(DeTable::parse(text).ok()) };
+        Places { lines, fields }
     }
-    let table = DeTable::parse(text).ok()?;
+
+    /// The line of this field, from 1: `resources.memory`, `outputs[2].pattern`. If the field itself is not there, the line
+    /// of the nearest thing around it.
+    pub(crate) fn line(&self, field: &str) -> Option<usize> {
+        let byte = match &self.fields {
+            Fields::Json(names) => {
+                let name = field.rsplit('.').next().unwrap_or(field);
+                *names.get(name.split('[').next().unwrap_or(name))?
+            }
+            Fields::Toml(table) => toml_place(table.as_ref()?.get_ref(), field)?,
+        };
+        Some(self.line_at(byte))
+    }
+
+    /// The line, from 1, that holds this byte.
+    pub(crate) fn line_at(&self, byte: usize) -> usize {
+        self.lines.partition_point(|start| *start <= byte)
+    }
+}
+
+fn toml_place(table: &DeTable<'_>, field: &str) -> Option<usize> {
     let mut steps = field.split(['.', '[']).map(|step| step.trim_end_matches(']'));
-    let (key, mut value) = entry(table.get_ref(), steps.next()?)?;
-    let mut start = key;
+    let (mut start, mut value) = entry(table, steps.next()?)?;
     for step in steps {
         match value.get_ref() {
             DeValue::Table(inner) => {
@@ -39,28 +73,31 @@ pub(crate) fn line(text: &str, path: &Path, field: &str) -> Option<usize> {
             | DeValue::Datetime(_) => break,
         }
     }
-    Some(line_at(text, start))
+    Some(start)
 }
 
-/// The line on which the first name in backticks of a message stands as a key: the parser names an unknown field so.
-pub(crate) fn named_in(text: &str, message: &str) -> Option<usize> {
-    let name = message.split('`').nth(1).filter(|name| !name.is_empty())?;
-    let is_key = |line: &str| {
-        let line = line.trim_start().trim_start_matches(['[', '"', '{']).trim_start();
-        line.strip_prefix(name)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-    };
-    text.lines().position(is_key).map(|at| at + 1)
-}
-
-/// The line, from 1, that holds this byte.
-pub(crate) fn line_at(text: &str, byte: usize) -> usize {
-    text.bytes().take(byte).filter(|b| *b == b'\n').count() + 1
-}
-
-fn entry<'t, 'i>(table: &'t DeTable<'i>, name: &str) -> Option<(usize, &'t Spanned<DeValue<'i>>)> {
-    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
+fn entry<'a, 'i>(table: &'a DeTable<'i>, name: &str) -> Option<(usize, &'a Spanned<DeValue<'i>>)> {
+    let (key, value) = table.get_key_value(name)?;
     Some((key.span().start, value))
+}
+
+/// Everything in quotes, with the place where it stands for the first time.
+fn names(text: &str) -> BTreeMap<&str, usize> {
+    let mut names = BTreeMap::new();
+    let (mut begin, mut escaped) = (None, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match (begin, byte) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), b'\\') => escaped = true,
+            (Some(from), b'"') => {
+                names.entry(&text[from..at]).or_insert(from);
+                begin = None;
+            }
+            (None, b'"') => begin = Some(at + 1),
+            (Some(_) | None, _) => {}
+        }
+    }
+    names
 }
 
 #[cfg(test)]
@@ -72,17 +109,24 @@ mod tests {
 
     #[test]
     fn a_field_is_found_where_it_stands_and_else_what_is_around_it() {
-        let line = |field| line(TEXT, Path::new("a.toml"), field);
-        assert_eq!(line("resources.memory"), Some(3));
-        assert_eq!(line("outputs[1].limit"), Some(7));
-        assert_eq!(line("resources.tasks"), Some(2));
-        assert_eq!(line("command"), None);
+        let places = Places::of(TEXT, Path::new("a.toml"));
+        assert_eq!(places.line("resources.memory"), Some(3));
+        assert_eq!(places.line("outputs[1].limit"), Some(7));
+        assert_eq!(places.line("resources.tasks"), Some(2));
+        assert_eq!(places.line("command"), None);
     }
 
     #[test]
-    fn an_unknown_field_is_found_by_the_name_in_the_message() {
-        assert_eq!(named_in(TEXT, "unknown field `limit`, expected `x`"), Some(7));
-        assert_eq!(named_in(TEXT, "unknown field `lim`, expected `x`"), None);
-        assert_eq!(named_in(TEXT, "no backticks"), None);
+    fn in_json_a_name_is_found_where_it_stands_first() {
+        let places = Places::of("{\n \"a\\\"b\": 1,\n \"memory\": {\"memory\": 2}}", Path::new("a.json"));
+        assert_eq!((places.line("resources.memory"), places.line("b")), (Some(3), None));
+    }
+
+    #[test]
+    fn thousands_of_places_take_one_look_at_the_text() {
+        let text: String = (0..20_000).map(|n| format!("[[outputs]]\npattern = '{n}'\n")).collect();
+        let places = Places::of(&text, Path::new("a.toml"));
+        // With a look at the text for each this would take minutes.
+        assert!((0..20_000).all(|n| places.line(&format!("outputs[{n}].pattern")) == Some(2 * n + 2)));
     }
 }

@@ -165,8 +165,7 @@ fn a_wrong_job_file_shows_file_line_and_field_and_all_slips_at_once() {
     for words in [
         "one.toml:4: resources.memory = \"5Q\"",
         "one.toml:5: resources.walltime",
-        "two.toml:2: the job file",
-        "`comand`",
+        "two.toml:2: comand = [\"a\"]: unknown field `comand`",
         "three.json:4: resources.memory",
         "four.toml:1: this is no TOML",
         "five.toml:4: inputs[0].from = \"nowhere\": there is no ",
@@ -183,7 +182,7 @@ fn a_wrong_file_of_hosts_names_the_field_and_an_unknown_host_the_known_ones() {
     let job = shell.job("x", "true");
     let hosts = shell.file("hosts.toml", "[hosts.local]\njobz = 1\n");
     let said = shell.run(&["--hosts", &hosts, "run", &job]);
-    assert!(said.code == 2 && said.err.contains("jobz") && said.err.contains("line 2"), "{said:?}");
+    assert!(said.code == 2 && said.err.contains("hosts.toml:2: hosts.local.jobz"), "{said:?}");
     let said = shell.run(&["run", "--host", "moon", &job]);
     assert!(said.code == 2 && said.err.contains("moon") && said.err.contains("local"), "{said:?}");
     assert_eq!(shell.run(&["--hosts", "/no/such.toml", "run", &job]).code, 2);
@@ -289,7 +288,9 @@ fn every_field_of_a_job_file_is_documented_and_the_examples_are_read() {
     let mut examples =
         doc.split("```toml\n").skip(1).map(|rest| rest.split("```").next().expect("it begins"));
     procession_cli::JobFile::parse(examples.next().expect("a job"), "doc.toml".as_ref()).expect("a job");
-    procession_cli::Hosts::parse(examples.next().expect("hosts"), "doc.toml".as_ref()).expect("hosts");
+    let hosts = read("docs/hosts.md");
+    let example = hosts.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("hosts");
+    procession_cli::Hosts::parse(example, "hosts.toml".as_ref()).expect("hosts");
     // The parser lists the fields when it meets one that it does not know.
     let text = "name = 'x'\ncommand = ['a']\nnonsense = 1\n";
     let slip = procession_cli::JobFile::parse(text, "x.toml".as_ref()).expect_err("nonsense").to_string();
@@ -304,4 +305,62 @@ fn every_field_of_a_job_file_is_documented_and_the_examples_are_read() {
         let path = format!("examples/jobs/{job}.toml");
         procession_cli::JobFile::parse(&read(&path), path.as_ref()).expect("an example");
     }
+}
+
+/// What is said about a file of hosts.
+fn slips(shell: &Shell, text: &str) -> String {
+    let hosts = shell.file("hosts.toml", text);
+    let said = shell.run(&["--hosts", &hosts, "run", &shell.job("x", "true")]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(!shell.store().exists(), "nothing was done");
+    said.err
+}
+
+#[test]
+fn every_slip_in_a_file_of_hosts_has_its_line_its_field_and_the_way_out() {
+    let shell = Shell::new();
+    let text = "[hosts.a]\ntransport = 'ssh'\nwork = 'here'\n[hosts.b]\nssh = 'b'\nscheduler = 'slurm'\njobs = 3\n\
+                [hosts.c.limits]\nsessions = 0\npoll = '0s'\n[hosts.c.site]\nqueue = 'x'\n[hosts.c.site.queues.y]\n";
+    let said = slips(&shell, text);
+    for words in [
+        "hosts.toml:2: hosts.a.transport = \"ssh\": nobody says which ssh host it is; name it",
+        "hosts.toml:3: hosts.a.work = \"here\": it is not absolute; begin with /",
+        "hosts.toml:5: hosts.b.ssh",
+        "hosts.toml:7: hosts.b.jobs = 3",
+        "hosts.toml:9: hosts.c.limits.sessions = 0",
+        "hosts.toml:10: hosts.c.limits.poll = 0s",
+        "hosts.toml:12: hosts.c.site.queue = \"x\": there is no such queue below; choose one of y",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    for (text, words) in [
+        ("[hosts.a]\nssh = { hots = 'a' }\n", "hosts.toml:2: hosts.a.ssh"),
+        ("[hosts.a]\nssh = 5\n", "hosts.toml:2: hosts.a.ssh"),
+        (
+            "[hosts.a]\nscheduler = 'slrum'\n",
+            "hosts.toml:2: hosts.a.scheduler = as it is: unknown variant `slrum`",
+        ),
+        ("[hosts.a.site.queues.q]\nmemory = 'much'\n", "hosts.toml:2: hosts.a.site.queues.q.memory"),
+        ("[hosts.a\n", "hosts.toml:1: the file"),
+    ] {
+        let said = slips(&shell, text);
+        assert!(said.contains(words), "{words} in {said}");
+    }
+}
+
+#[test]
+fn a_job_that_no_queue_would_take_is_refused_before_anything_is_sent() {
+    let shell = Shell::new();
+    let hosts = shell.file(
+        "hosts.toml",
+        "[hosts.local.site.queues.short]\nwalltime = '1h'\n[hosts.local.site]\nqueue = 'short'\n",
+    );
+    let job = shell.file("long.toml", "name = 'x'\ncommand = ['true']\n[resources]\nwalltime = '2h'\n");
+    let said = shell.run(&["--hosts", &hosts, "run", &job]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(
+        said.err.contains("long.toml:4: resources.walltime = 2h: the queue short of local permits 1h"),
+        "{said:?}"
+    );
+    assert!(!shell.store().exists());
 }

@@ -1,5 +1,5 @@
-//! The simulated world: hosts, schedulers and journals in a box, under virtual time and one seed; and the contracts that
-//! it shares with the real one.
+//! The simulated world: hosts, schedulers and journals in a box, under virtual time and one seed; the contracts that it
+//! shares with the real one; and [`services`] of the real one, each in a folder of its own.
 //!
 //! Nothing in [`world`] opens a socket, reads a clock or touches a disk. The production code runs in it unchanged; the
 //! stories that do so are in `tests/tests`. Properties are checked, not outputs, and the same seed tells the same story.
@@ -7,4 +7,5 @@
 
 pub mod contract;
 pub mod fuzz;
+pub mod services;
 pub mod world;

@@ -6,7 +6,7 @@ use procession::transport::{Answer, Ended, Exit, Op, Transport, TransportError};
 use procession::{JournalUid, ProcessId, Runtime};
 use procession_batch::dialect::{Direct, Evidence, Status};
 use procession_batch::poller::{Away, CHUNK, Follow, Poller};
-use procession_batch::{Backoff, Dialect, JobName, Place};
+use procession_batch::{Backoff, Dialect, JobName, Place, Said};
 use stakker::{ActorOwn, Fwd, Ret, actor, call, ret_nop};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -111,7 +111,7 @@ fn all_jobs_are_asked_about_in_one_command_and_hear_only_what_is_new() {
     assert_eq!(world.jobs(), [1, 2, 3]);
     world.answer(Ok(&[(1, "running"), (2, "exited")]));
     // What is not in the answer to a question about it is unknown to the scheduler.
-    assert_eq!(*world.told.borrow(), [(2, Status::Exited(None)), (3, Status::Unknown)]);
+    assert_eq!(*world.told.borrow(), [(2, Status::Exited(Said::default())), (3, Status::Unknown)]);
     world.until_asked();
     assert_eq!(world.jobs(), [1]);
 }
@@ -153,7 +153,7 @@ fn a_poll_that_fails_is_about_the_host_and_no_job_hears_of_it() {
     assert!(waits[4] > waits[1] && waits[7] <= Backoff::LONGEST + Duration::from_millis(10), "{waits:?}");
     world.until_asked();
     world.answer(Ok(&[(1, "exited"), (2, "running")]));
-    assert_eq!(*world.told.borrow(), [(1, Status::Exited(None))]);
+    assert_eq!(*world.told.borrow(), [(1, Status::Exited(Said::default()))]);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn many_jobs_are_asked_about_in_chunks_one_after_the_other() {
 #[test]
 fn the_rhythm_slows_down_while_nothing_happens_and_news_bring_it_back() {
     let mut world = World::new();
-    let pace = Direct::new(0).pace();
+    let pace = Direct::new(0).pace(1);
     world.follow(1, Status::Running);
     let mut last = Duration::ZERO;
     for _ in 0..30 {

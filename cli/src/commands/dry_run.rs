@@ -4,8 +4,9 @@ use super::Desk;
 use crate::exit::{Exit, Trouble};
 use crate::hosts::{Host, Hosts};
 use crate::jobfile::{JobFile, JobFileError, Slip};
+use crate::place::Places;
 use crate::screen::{self, Paint};
-use crate::{json, kinds, place};
+use crate::{json, kinds};
 use procession::journal::Filter;
 use procession::{JournalUid, ProcessId};
 use procession_batch::dialect::{clean, evidence};
@@ -33,26 +34,37 @@ pub(crate) fn dry_run(desk: &Desk, name: &str, hosts: &Hosts, jobs: Vec<JobFile>
     Ok(exit)
 }
 
-/// Refuses jobs that the host could never run, before any of them is begun.
-pub(crate) fn refuse_impossible(host: &Host, jobs: &[JobFile]) -> Result<(), Trouble> {
+/// Refuses jobs that the host could never run, before any of them is begun. Those that it can run it completes with what
+/// is the same for all jobs there.
+pub(crate) fn preflight(name: &str, host: &Host, jobs: Vec<JobFile>) -> Result<Vec<JobFile>, Trouble> {
     let dialect = kinds::dialect(host);
-    let slips = jobs.iter().flat_map(|job| {
-        let path = job.path.clone();
+    let mut slips = Vec::new();
+    for job in &jobs {
+        let cannot = dialect.cannot(&job.spec);
+        let refused = host.site.refuses(name, &job.spec);
+        if cannot.is_empty() && refused.is_empty() {
+            continue;
+        }
         // For the lines only; what counts was read before.
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        dialect.cannot(&job.spec).into_iter().map(move |error| {
-            let line = place::line(&text, &path, &error.field);
-            Slip { path: path.clone(), line, error }
-        })
-    });
-    let slips: Vec<Slip> = slips.collect();
-    if slips.is_empty() { Ok(()) } else { Err(Trouble::JobFiles(vec![JobFileError::Wrong(slips)])) }
+        let text = std::fs::read_to_string(&job.path).unwrap_or_default();
+        let places = Places::of(&text, &job.path);
+        slips.extend(cannot.into_iter().chain(refused).map(|error| {
+            let line = places.line(&error.field);
+            Slip { path: job.path.clone(), line, error }
+        }));
+    }
+    if !slips.is_empty() {
+        return Err(Trouble::JobFiles(vec![JobFileError::Wrong(slips)]));
+    }
+    Ok(jobs.into_iter().map(|job| JobFile { spec: host.site.complete(job.spec), ..job }).collect())
 }
 
 fn dry(job: JobFile, name: &str, host: &Host, attempt: JobName) -> Result<json::DryRun, Trouble> {
     let dialect = kinds::dialect(host);
     let place = Place { root: String::new(), name: attempt };
-    let cannot = dialect.cannot(&job.spec).iter().map(ToString::to_string).collect();
+    let cannot = dialect.cannot(&job.spec).into_iter().chain(host.site.refuses(name, &job.spec));
+    let cannot = cannot.map(|error| error.to_string()).collect();
+    let job = JobFile { spec: host.site.complete(job.spec), ..job };
     let submit = dialect.submit(&job.spec, &place).argv;
     let places = [place.clone()];
     let commands = vec![submit, dialect.status(&places).argv, evidence(&places).argv, clean(&place).argv];

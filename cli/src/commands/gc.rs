@@ -62,6 +62,7 @@ fn find(desk: &Desk, hosts: &Hosts, reader: &Reader) -> Result<Vec<Trace>, Troub
         let work = kinds::work(host, &desk.store);
         let there = match host.transport {
             TransportKind::Local => folders(&work),
+            TransportKind::Ssh => Vec::new(),
         };
         for folder in there {
             if let Some(process) = ended(&folder, uid, &over) {

@@ -28,7 +28,7 @@ pub(crate) fn run(desk: &Desk, args: Run) -> Result<Exit, Trouble> {
     if args.dry_run {
         return dry_run::dry_run(desk, &args.host, &hosts, jobs);
     }
-    dry_run::refuse_impossible(hosts.host(&args.host)?, &jobs)?;
+    let jobs = dry_run::preflight(&args.host, hosts.host(&args.host)?, jobs)?;
     desk.store.make()?;
     let (keys, heard) = hand_over(desk, &args, jobs)?;
     let mut follow = Follow::begin(&desk.store, Whom::Keys(keys))?;

@@ -2,10 +2,12 @@
 //! new process of it begins and what a row of it means to people; [`register`] gives a runtime what they need.
 
 pub(crate) mod command;
+mod dialects;
 pub(crate) mod job;
 mod services;
 
-pub(crate) use services::{dialect, register, work};
+pub(crate) use dialects::dialect;
+pub(crate) use services::{register, work};
 
 use crate::view::Sketch;
 use procession::journal::ProcessRow;

@@ -1,12 +1,12 @@
 //! What the processes of a runtime need: a transport for each host, a poller, and this machine's commands.
 
+use super::dialects::{at_once, dialect};
 use crate::exit::Trouble;
-use crate::hosts::{Host, Hosts, SchedulerKind, TransportKind};
+use crate::hosts::{Host, Hosts, TransportKind};
 use crate::store::Store;
 use procession::Runtime;
 use procession::transport::Transport;
 use procession_batch::SchedulerProcess;
-use procession_batch::dialect::Direct;
 use procession_local::{Config, Local, LocalProcess, Machine};
 use stakker::ActorOwn;
 use std::num::NonZeroUsize;
@@ -27,13 +27,9 @@ pub(crate) fn register(runtime: &mut Runtime, hosts: &Hosts, store: &Store) -> R
     let here = services.local(runtime, "here", PathBuf::from("/"))?;
     let mut batch = procession_batch::Hosts::new(here);
     for (name, host) in hosts.iter() {
-        let work = work(host, store);
-        std::fs::create_dir_all(&work).map_err(|why| Trouble::File { path: work.clone(), why })?;
-        let transport = match host.transport {
-            TransportKind::Local => services.local(runtime, name, work.clone())?,
-        };
+        let transport = services.transport(runtime, name, host, store)?;
         if name == Hosts::LOCAL {
-            services.commands(runtime, &transport, work, host)?;
+            services.commands(runtime, &transport, work(host, store), host)?;
         }
         batch.add(runtime, transport, dialect(host));
     }
@@ -42,6 +38,26 @@ pub(crate) fn register(runtime: &mut Runtime, hosts: &Hosts, store: &Store) -> R
 }
 
 impl Services {
+    /// Starts the transport of a host. One through ssh connects when it is first asked for something.
+    pub(crate) fn transport(
+        &mut self,
+        runtime: &mut Runtime,
+        name: &str,
+        host: &Host,
+        store: &Store,
+    ) -> Result<Transport, Trouble> {
+        match host.transport {
+            TransportKind::Local => {
+                let work = work(host, store);
+                std::fs::create_dir_all(&work).map_err(|why| Trouble::File { path: work.clone(), why })?;
+                self.local(runtime, name, work)
+            }
+            TransportKind::Ssh => {
+                Err(Trouble::Host { host: name.to_owned(), why: "there is no ssh yet".to_owned() })
+            }
+        }
+    }
+
     fn local(&mut self, runtime: &mut Runtime, name: &str, work: PathBuf) -> Result<Transport, Trouble> {
         let config = Config { name: name.to_owned(), commands: COMMANDS, ..Config::new(work) };
         let (transport, owner) = Local::start(runtime.stakker(), config)
@@ -70,20 +86,7 @@ impl Services {
     }
 }
 
-/// Where the jobs of a host have their folders.
+/// Where the jobs of a host of this machine have their folders.
 pub(crate) fn work(host: &Host, store: &Store) -> PathBuf {
     host.work.clone().unwrap_or_else(|| store.work())
-}
-
-/// Who runs the jobs of a host.
-pub(crate) fn dialect(host: &Host) -> Direct {
-    match host.scheduler {
-        SchedulerKind::Direct => Direct::new(at_once(host)),
-    }
-}
-
-/// So many jobs run on a host at once; one for each core, unless the file of hosts or the user says otherwise.
-fn at_once(host: &Host) -> u32 {
-    let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-    host.jobs.unwrap_or_else(cores)
 }

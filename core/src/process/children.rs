@@ -1,5 +1,6 @@
 //! Parents and children: a child is a process of its own that its parent finds again under a key, also after a restart.
 
+use super::desk::Desk;
 use super::drive::{self, Poke};
 use super::life::Life;
 use super::{Fault, Handle, Outcome, OutcomeOf, Process, Spawn};
@@ -108,7 +109,7 @@ impl Nursery {
     /// Answers `ret` with the outcome of the child `key`, which is spawned if it does not exist.
     fn watch<C: Process>(&self, core: &mut Core, key: &str, state: &C::State, ret: Ret<OutcomeOf<C>>) {
         let handle: Handle<C> = match self.kernel.child_of(self.parent, key) {
-            Some(slot) => Handle::new(&self.kernel, slot),
+            Some(slot) => Handle::new(&Desk::of(&self.kernel), slot),
             None => {
                 let spawn = Spawn { key: Some(key.into()), ..Spawn::default() };
                 match RuntimeHandle::of(&self.kernel).spawn_child(core, self.parent, state.clone(), spawn) {

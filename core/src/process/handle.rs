@@ -1,13 +1,12 @@
 //! What the owner of a process holds.
 
+use super::desk::{Desk, Found};
 use super::drive::{self, Poke};
-use super::life::Over;
 use super::{DriveMode, OutcomeOf, PhaseOf, Process};
 use crate::journal::Desired;
 use crate::runtime::{Kernel, Slot};
 use crate::{ProcessId, State};
-use stakker::{Actor, ActorOwn, Fwd, Ret};
-use std::marker::PhantomData;
+use stakker::{Actor, Fwd, Ret};
 use std::rc::{Rc, Weak};
 
 /// Refers to a process. Cheap to clone, owns nothing: dropping it ends nothing, and the process may end before it.
@@ -32,9 +31,8 @@ use std::rc::{Rc, Weak};
 /// # Ok::<(), RuntimeError>(())
 /// ```
 pub struct Handle<P: Process> {
-    kernel: Weak<Kernel>,
+    desk: Weak<Desk<P>>,
     slot: Slot,
-    kind: PhantomData<fn() -> P>,
 }
 
 /// A watcher of a process: the latest phase at once, and again on each change. Changes that follow one another within
@@ -62,9 +60,9 @@ pub enum Refused {
 }
 
 impl<P: Process> Handle<P> {
-    pub(crate) fn new(kernel: &Rc<Kernel>, slot: Slot) -> Handle<P> {
-        kernel.count_handle(slot, 1);
-        Handle { kernel: Rc::downgrade(kernel), slot, kind: PhantomData }
+    pub(crate) fn new(desk: &Rc<Desk<P>>, slot: Slot) -> Handle<P> {
+        desk.kernel().count_handle(slot, 1);
+        Handle { desk: Rc::downgrade(desk), slot }
     }
 
     /// Sets it going.
@@ -75,8 +73,8 @@ impl<P: Process> Handle<P> {
     /// Lets it make one more `advance`, if it is driven step by step. Otherwise lets it ask again, now, for what it waits
     /// for: it enters its state once more.
     pub fn nudge(&self) {
-        if let Some(kernel) = self.kernel.upgrade() {
-            kernel.nudge(self.slot);
+        if let Some(desk) = self.desk.upgrade() {
+            desk.kernel().nudge(self.slot);
         }
     }
 
@@ -119,49 +117,35 @@ impl<P: Process> Handle<P> {
 
     /// The number of the process in the journal; none if it is not in one.
     pub fn id(&self) -> Option<ProcessId> {
-        self.kernel.upgrade()?.id_of(self.slot)
+        self.desk.upgrade()?.kernel().id_of(self.slot)
     }
 
-    pub(crate) fn slot(&self) -> Slot {
-        self.slot
+    /// The process, as it is found in the table.
+    pub(crate) fn find(&self) -> Option<Found<P>> {
+        self.desk.upgrade()?.find(self.slot)
     }
 
     pub(crate) fn belongs_to(&self, kernel: &Rc<Kernel>) -> bool {
-        std::ptr::eq(self.kernel.as_ptr(), Rc::as_ptr(kernel))
+        self.desk.upgrade().is_some_and(|desk| Rc::ptr_eq(desk.kernel(), kernel))
     }
 
     fn desire(&self, desired: Desired) {
-        if let Some(kernel) = self.kernel.upgrade() {
-            kernel.poke(self.slot, Poke::Desire(desired));
-            kernel.on_outside();
+        if let Some(desk) = self.desk.upgrade() {
+            desk.kernel().poke(self.slot, Poke::Desire(desired));
+            desk.kernel().on_outside();
         }
     }
 
     /// Hands `thing` to the actor, or to the outcome if the process has ended. If it is gone, `thing` is dropped.
     fn with<T>(&self, thing: T, live: impl FnOnce(&Actor<P>, T), over: impl FnOnce(&OutcomeOf<P>, T)) {
-        let Some(kernel) = self.kernel.upgrade() else { return };
+        let Some(desk) = self.desk.upgrade() else { return };
         // What is called must not run under the borrow of the table.
-        match kernel.find::<P>(self.slot) {
+        match desk.find(self.slot) {
             Some(Found::Live(actor)) => live(&actor, thing),
             Some(Found::Over(outcome)) => over(&outcome, thing),
             None => {}
         }
-        kernel.on_outside();
-    }
-}
-
-/// A process as a typed handle finds it in the table.
-pub(crate) enum Found<P: Process> {
-    Live(Actor<P>),
-    Over(OutcomeOf<P>),
-}
-
-impl<P: Process> Found<P> {
-    pub(crate) fn of(resident: &dyn std::any::Any) -> Option<Found<P>> {
-        if let Some(own) = resident.downcast_ref::<ActorOwn<P>>() {
-            return Some(Found::Live((**own).clone()));
-        }
-        resident.downcast_ref::<Over<P>>().map(|over| Found::Over(over.0.clone()))
+        desk.kernel().on_outside();
     }
 }
 
@@ -179,17 +163,17 @@ impl<A: 'static> DeferCall<A> for Actor<A> {
 
 impl<P: Process> Clone for Handle<P> {
     fn clone(&self) -> Self {
-        if let Some(kernel) = self.kernel.upgrade() {
-            kernel.count_handle(self.slot, 1);
+        if let Some(desk) = self.desk.upgrade() {
+            desk.kernel().count_handle(self.slot, 1);
         }
-        Handle { kernel: self.kernel.clone(), slot: self.slot, kind: PhantomData }
+        Handle { desk: self.desk.clone(), slot: self.slot }
     }
 }
 
 impl<P: Process> Drop for Handle<P> {
     fn drop(&mut self) {
-        if let Some(kernel) = self.kernel.upgrade() {
-            kernel.count_handle(self.slot, -1);
+        if let Some(desk) = self.desk.upgrade() {
+            desk.kernel().count_handle(self.slot, -1);
         }
     }
 }

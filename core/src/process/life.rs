@@ -1,11 +1,12 @@
 //! The lifecycle of one process: the field through which the framework keeps its books in the author's struct.
 
 use super::desk::Desk;
+use super::few::Few;
 use super::{Child, Outcome, OutcomeOf, Phase, PhaseOf, Process, State, children, drive};
 use crate::journal::{Desired, EffectEnd, EffectRow, Entry, Stage};
 use crate::runtime::{Kernel, RuntimeHandle, Slot};
 use crate::{Fault, ProcessId};
-use stakker::{Actor, ActorOwn, CX, Core, FixedTimerKey, Fwd, Ret};
+use stakker::{Actor, ActorOwn, CX, Core, FixedTimerKey, Fwd, Ret, Stakker};
 use std::any::Any;
 use std::rc::Rc;
 use std::time::Duration;
@@ -62,7 +63,7 @@ impl Marks {
 }
 
 pub(super) struct More<P: Process> {
-    pub kept: Vec<Kept<P>>,
+    pub kept: Few<Kept<P>>,
     pub pending: Option<Pending<P>>,
     /// Ledger entries that go into the journal with the next transition.
     pub ledger: Vec<Entry>,
@@ -70,7 +71,7 @@ pub(super) struct More<P: Process> {
     pub parent: Option<Slot>,
 }
 
-/// What a process keeps: in one list, because most keep one thing or none, and a hundred thousand of them may wait.
+/// What a process keeps.
 pub(super) enum Kept<P: Process> {
     /// Dropped when the state is left.
     Guard(Box<dyn Any>),
@@ -89,7 +90,7 @@ pub(super) enum Pending<P: Process> {
 
 impl<P: Process> Default for More<P> {
     fn default() -> Self {
-        More { kept: Vec::new(), pending: None, ledger: Vec::new(), seq: 0, parent: None }
+        More { kept: Few::None, pending: None, ledger: Vec::new(), seq: 0, parent: None }
     }
 }
 
@@ -105,7 +106,7 @@ pub(crate) struct Birth<P: Process> {
 }
 
 impl<P: Process> Life<P> {
-    pub(crate) fn begin(kernel: &Rc<Kernel>, slot: Slot, birth: Birth<P>) -> Life<P> {
+    pub(crate) fn begin(desk: &Rc<Desk<P>>, slot: Slot, birth: Birth<P>) -> Life<P> {
         let Birth { stage, desired, state, durable, stepwise, seq, parent } = birth;
         let mut marks = Marks::default();
         for (is, mark) in [(durable, Marks::DURABLE), (stepwise, Marks::STEPWISE)] {
@@ -113,8 +114,7 @@ impl<P: Process> Life<P> {
                 marks.set(mark);
             }
         }
-        let mut life =
-            Life { desk: Desk::of(kernel), slot, epoch: 0, stage, desired, marks, state, more: None };
+        let mut life = Life { desk: desk.clone(), slot, epoch: 0, stage, desired, marks, state, more: None };
         if seq > 0 || parent.is_some() {
             let more = life.more();
             more.seq = seq;
@@ -245,11 +245,8 @@ impl<P: Process> Drop for Life<P> {
         if let Some(more) = &mut self.more {
             drive::tell_end(more, &Outcome::Failed(fault.clone()));
         }
-        self.kernel().ended::<P>(
-            self.slot,
-            Outcome::Failed(fault),
-            self.more.as_ref().and_then(|m| m.parent),
-        );
+        let parent = self.more.as_ref().and_then(|m| m.parent);
+        self.desk.ended(self.slot, Outcome::Failed(fault), parent);
     }
 }
 
@@ -271,54 +268,32 @@ impl<P: Process> Drop for Timer<P> {
     }
 }
 
-/// What the process table keeps of a process: the actor while it lives, its outcome afterwards.
-pub(crate) trait Resident {
-    /// Tells the process something, at the next opportunity. Nothing happens to one that has ended.
-    fn poke(&self, poke: drive::Poke);
-    /// For a typed handle to find the actor or the outcome.
-    fn as_any(&self) -> &dyn Any;
-    /// Whether it has ended.
-    fn is_over(&self) -> bool;
-}
-
-impl<P: Process> Resident for ActorOwn<P> {
-    fn poke(&self, poke: drive::Poke) {
-        let actor: Actor<P> = (**self).clone();
-        self.defer(move |s| actor.apply(s, move |this, cx| drive::on_poke(this, cx, poke)));
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn is_over(&self) -> bool {
-        false
-    }
-}
-
-/// The outcome of a process that has ended, for the handles that are still there.
-pub(crate) struct Over<P: Process>(pub OutcomeOf<P>);
-
-impl<P: Process> Resident for Over<P> {
-    fn poke(&self, _: drive::Poke) {}
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn is_over(&self) -> bool {
-        true
-    }
-}
-
 /// Makes the actor of a process whose slot is taken already, and puts it there. Nothing drives it yet.
 pub(crate) fn begin<P: Process>(
-    kernel: &Rc<Kernel>,
+    desk: &Rc<Desk<P>>,
     core: &mut Core,
     slot: Slot,
     birth: Birth<P>,
     make: &dyn Fn(Life<P>) -> P,
 ) {
-    let process = make(Life::begin(kernel, slot, birth));
+    let process = make(Life::begin(desk, slot, birth));
     let own = ActorOwn::<P>::new(core, stakker::ret_nop!(), 0);
     let actor = own.clone();
     // The value goes in before any other call to the actor is queued, so the actor never keeps a queue of its own.
     core.defer(move |s| actor.apply_prep(s, move |_| Some(process)));
-    kernel.house(slot, Box::new(own));
+    desk.settle(slot, own);
+}
+
+/// The same from outside a turn, where nothing needs to wait for the queue.
+pub(crate) fn begin_now<P: Process>(
+    desk: &Rc<Desk<P>>,
+    stakker: &mut Stakker,
+    slot: Slot,
+    birth: Birth<P>,
+    make: impl Fn(Life<P>) -> P,
+) {
+    let process = make(Life::begin(desk, slot, birth));
+    let own = ActorOwn::<P>::new(stakker, stakker::ret_nop!(), 0);
+    own.clone().apply_prep(stakker, move |_| Some(process));
+    desk.settle(slot, own);
 }

@@ -7,6 +7,7 @@
 mod children;
 mod desk;
 mod drive;
+mod few;
 mod handle;
 mod life;
 mod phase;
@@ -15,11 +16,11 @@ mod step;
 mod table;
 
 pub use children::{Backoff, Child, OnFailure};
+pub(crate) use desk::{AnyDesk, Desk, Found};
 pub(crate) use drive::{Poke, panic_text};
-pub(crate) use handle::Found;
 pub use handle::{Handle, Refused, Spawn, Watch};
 pub use life::Life;
-pub(crate) use life::{Birth, Over, Resident, begin};
+pub(crate) use life::{Birth, begin, begin_now};
 pub use phase::{Fault, Outcome, Phase};
 pub(crate) use state::read as read_state;
 pub use state::{Edge, State, Unreadable};

@@ -1,9 +1,8 @@
 //! The one-shot right to leave a state.
 
-use super::desk::Desk;
-use super::handle::Found;
+use super::desk::{Desk, Found};
 use super::{Fault, Life, Process, State, drive, table::Said};
-use crate::runtime::{Kernel, Slot};
+use crate::runtime::Slot;
 use stakker::{Actor, CX, Fwd, Ret};
 use std::fmt::Display;
 use std::rc::Rc;
@@ -155,27 +154,27 @@ impl<P: Process> Step<P> {
     fn say(mut self, word: Word<P>) {
         let Some(desk) = self.desk.take() else { return };
         if let Some(word) = desk.lay(self.call, word) {
-            send(&desk.kernel, self.slot, self.epoch, word);
+            send(&desk, self.slot, self.epoch, word);
         }
     }
 
     /// The actor, which takes over the right of this step. None if it is gone.
     fn take_actor(&mut self) -> Option<Actor<P>> {
         let desk = self.desk.take()?;
-        actor_in(&desk.kernel, self.slot)
+        actor_in(&desk, self.slot)
     }
 }
 
-fn actor_in<P: Process>(kernel: &Kernel, slot: Slot) -> Option<Actor<P>> {
-    match kernel.find::<P>(slot)? {
+fn actor_in<P: Process>(desk: &Desk<P>, slot: Slot) -> Option<Actor<P>> {
+    match desk.find(slot)? {
         Found::Live(actor) => Some(actor),
         Found::Over(_) => None,
     }
 }
 
 #[cold]
-fn send<P: Process>(kernel: &Kernel, slot: Slot, epoch: u32, word: Word<P>) {
-    if let Some(actor) = actor_in(kernel, slot) {
+fn send<P: Process>(desk: &Desk<P>, slot: Slot, epoch: u32, word: Word<P>) {
+    if let Some(actor) = actor_in(desk, slot) {
         tell(actor, epoch, word);
     }
 }
@@ -202,7 +201,7 @@ fn tell<P: Process>(actor: Actor<P>, epoch: u32, word: Word<P>) {
 impl<P: Process> Drop for Step<P> {
     fn drop(&mut self) {
         if let Some(desk) = self.desk.take() {
-            send::<P>(&desk.kernel, self.slot, self.epoch, Word::Abandon);
+            send(&desk, self.slot, self.epoch, Word::Abandon);
         }
     }
 }

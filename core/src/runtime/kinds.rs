@@ -3,7 +3,7 @@
 use super::{Kernel, Slot};
 use crate::journal::{Desired, ProcessRow, Stage};
 use crate::planted;
-use crate::process::{Birth, Life, Outcome, OutcomeOf, Over, Process, begin, read_state};
+use crate::process::{Birth, Desk, Life, Outcome, OutcomeOf, Process, begin, read_state};
 use crate::{Edge, State, Unreadable};
 use stakker::Core;
 use std::any::Any;
@@ -47,7 +47,7 @@ impl<P: Process> Kind for Maker<P> {
     fn restore(&self, to: Place<'_>, row: &ProcessRow, parent: Option<Slot>) -> Result<(), Unreadable> {
         if row.stage.is_end() {
             let outcome = read_outcome::<P>(row)?;
-            to.kernel.house(to.slot, Box::new(Over::<P>(outcome)));
+            Desk::<P>::of(to.kernel).remember(to.slot, outcome);
             return Ok(());
         }
         let state = read_state::<P::State>(row.version, &row.state)?;
@@ -56,7 +56,7 @@ impl<P: Process> Kind for Maker<P> {
             if forgets { (Stage::Running, Desired::Run) } else { (row.stage, row.desired) };
         let seq = row.seq;
         let birth = Birth { stage, desired, state, durable: true, stepwise: false, seq, parent };
-        begin(to.kernel, to.core, to.slot, birth, &*self.0);
+        begin(&Desk::of(to.kernel), to.core, to.slot, birth, &*self.0);
         Ok(())
     }
 }

@@ -274,7 +274,7 @@ impl Runtime {
     /// The phase of a process at this moment.
     pub fn phase<P: Process>(&mut self, handle: &Handle<P>) -> Result<PhaseOf<P>, Refused> {
         self.check(handle)?;
-        match self.kernel.find::<P>(handle.slot()) {
+        match handle.find() {
             Some(Found::Over(outcome)) => Ok(outcome.into()),
             Some(Found::Live(actor)) => {
                 actor.query(&mut self.stakker, |this, _| this.life().phase()).ok_or(Refused::Gone)

@@ -3,7 +3,7 @@
 use super::kinds::{Maker, unlaunched};
 use super::{Kernel, Runtime, Slot};
 use crate::journal::{Desired, Entry, ProcessRow, Stage};
-use crate::process::{DriveMode, Handle, Life, Process, Spawn, begin};
+use crate::process::{Desk, DriveMode, Handle, Life, Process, Spawn, begin, begin_now};
 use crate::{Edge, JournalUid, ProcessId, State, WallTime};
 use stakker::Core;
 use std::rc::Rc;
@@ -73,10 +73,10 @@ impl Runtime {
         state: P::State,
         make: impl Fn(Life<P>) -> P + 'static,
     ) -> Handle<P> {
-        let kernel = &self.kernel;
-        let slot = kernel.take_slot(None);
-        let handle = Handle::new(kernel, slot);
-        begin(kernel, &mut self.stakker, slot, unlaunched(state, false, false, None), &make);
+        let desk = Desk::of(&self.kernel);
+        let slot = self.kernel.take_slot(None);
+        let handle = Handle::new(&desk, slot);
+        begin_now(&desk, &mut self.stakker, slot, unlaunched(state, false, false, None), make);
         handle
     }
 }
@@ -134,8 +134,8 @@ impl RuntimeHandle {
             let json = serde_json::to_string(&state).map_err(|e| SpawnError::State(e.to_string()))?;
             kernel.note(Entry::Born(Box::new(newborn::<P>(kernel, id, json, parent, spawn.key.clone()))));
         }
-        let slot = kernel.take_slot(id);
-        let handle = Handle::new(kernel, slot);
+        let (desk, slot) = (Desk::of(kernel), kernel.take_slot(id));
+        let handle = Handle::new(&desk, slot);
         if let Some(key) = spawn.key {
             if durable && parent.is_none() {
                 kernel.take_key(None, key.clone());
@@ -143,7 +143,7 @@ impl RuntimeHandle {
             kernel.enter_child(parent, key, slot);
         }
         let birth = unlaunched(state, durable, spawn.drive == DriveMode::Step, parent);
-        begin(kernel, core, slot, birth, &*make);
+        begin(&desk, core, slot, birth, &*make);
         Ok(handle)
     }
 
@@ -160,7 +160,8 @@ impl RuntimeHandle {
     /// A handle to the process with this number, if it lives here and is of this kind.
     pub fn find<P: Process>(&self, id: ProcessId) -> Option<Handle<P>> {
         let slot = self.kernel.slot_of(id)?;
-        self.kernel.find::<P>(slot).map(|_| Handle::new(&self.kernel, slot))
+        let desk = Desk::of(&self.kernel);
+        desk.find(slot).map(|_| Handle::new(&desk, slot))
     }
 
     /// Sets what is wanted of the process with this number, of whatever kind. Whether it lives here.

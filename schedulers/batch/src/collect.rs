@@ -13,6 +13,11 @@ use std::path::{Path, PathBuf};
 
 /// The standard output and error of a job are fetched up to this size together. More than that is in the sandbox.
 pub const LOG_LIMIT: u64 = 1 << 30;
+/// What is fetched of the folder of an attempt: of the job, of the tasks of an array, and of the scheduler.
+const LOG: &[&str] =
+    &["exit", "stdout", "stderr", "scheduler*", "task-*/exit", "task-*/stdout", "task-*/stderr"];
+/// What is fetched if that is too much.
+const EXITS: &[&str] = &["exit", "task-*/exit"];
 /// The largest exit file: a thousand outputs with the longest path.
 const EXIT_LIMIT: u64 = 8 << 20;
 
@@ -52,14 +57,21 @@ impl SchedulerProcess {
 
     fn make_part(&mut self, job: Job, step: Step<Self>, harvest: Harvest, path: RemotePath) {
         let ret = step.reply(move |this: &mut Self, cx, step, made| match made {
-            Ok(()) => this.fetch_log(cx, job, step, harvest, &["exit", "stdout", "stderr"]),
+            Ok(()) => this.fetch_log(cx, job, step, harvest, LOG),
             Err(why) => this.not_here(cx, job, step, why),
         });
         let ret = sure(&self.hosts.here, ret);
         self.hosts.here.op(Op::Mkdir { path, parents: true, ret });
     }
 
-    fn fetch_log(&mut self, cx: CX![], job: Job, step: Step<Self>, harvest: Harvest, names: &'static [&str]) {
+    fn fetch_log(
+        &mut self,
+        cx: CX![],
+        job: Job,
+        step: Step<Self>,
+        harvest: Harvest,
+        names: &'static [&'static str],
+    ) {
         let attempt = attempt_folder(harvest.at.place.name.attempt);
         let want = names.iter().map(|name| {
             let want = Want::optional(name.parse()?);
@@ -77,8 +89,8 @@ impl SchedulerProcess {
                 match log {
                     Ok(log) => h.files.extend(fetched("log", &log)),
                     // Too much was said. How it ended is known all the same.
-                    Err(TransportError::TooLarge { .. }) if names.len() > 1 => {
-                        return this.fetch_log(cx, job, step, h, &["exit"]);
+                    Err(TransportError::TooLarge { .. }) if names == LOG => {
+                        return this.fetch_log(cx, job, step, h, EXITS);
                     }
                     Err(why) => log::warn!("the log of {} cannot be fetched: {why}", h.at.place.name),
                 }

@@ -23,8 +23,11 @@ pub enum End {
     Walltime,
     /// The node it ran on failed.
     NodeFailure,
-    /// Somebody else cancelled it: its owner by hand, or an administrator.
-    CancelledElsewhere,
+    /// It was cancelled, but not by us: by its owner by hand, by an administrator, by a rule of the scheduler.
+    CancelledElsewhere {
+        /// By whom or by what, if the scheduler says so: `root`, `preemption`.
+        by: Option<String>,
+    },
     /// It is gone, and nothing tells how it ended: never success.
     Vanished,
 }
@@ -44,7 +47,7 @@ impl End {
             End::OutOfMemory => Some(EndKind::Memory),
             End::Walltime => Some(EndKind::Walltime),
             End::NodeFailure => Some(EndKind::Node),
-            End::CancelledElsewhere => Some(EndKind::Cancelled),
+            End::CancelledElsewhere { by: _ } => Some(EndKind::Cancelled),
             End::Vanished => Some(EndKind::Vanished),
         }
     }
@@ -58,7 +61,8 @@ impl fmt::Display for End {
             End::OutOfMemory => f.write_str("out of memory"),
             End::Walltime => f.write_str("out of walltime"),
             End::NodeFailure => f.write_str("its node failed"),
-            End::CancelledElsewhere => f.write_str("cancelled by somebody else"),
+            End::CancelledElsewhere { by: None } => f.write_str("cancelled by somebody else"),
+            End::CancelledElsewhere { by: Some(who) } => write!(f, "cancelled by {who}"),
             End::Vanished => f.write_str("vanished without evidence of its end"),
         }
     }

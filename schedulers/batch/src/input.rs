@@ -2,7 +2,7 @@
 
 use crate::dialect::{Cancelled, Found, Status, Submitted};
 use crate::outcome::{Fetched, Uncollected};
-use crate::state::Ending;
+use crate::tasks::Proof;
 use procession::transport::TransportError;
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ pub enum Answer {
     Found(Found),
     /// To `Follow` and `LookUp`.
     Status(Status),
-    /// To `ReadEvidence`: the exit file, if it is there.
-    Evidence(Option<Ending>),
+    /// To `ReadEvidence`: what the exit files prove.
+    Evidence(Proof),
     /// To `Collect`: what was fetched, or why not all of it.
     Collected(Vec<Fetched>, Result<(), Uncollected>),
     /// To `Cancel`.

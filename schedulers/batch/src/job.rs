@@ -38,7 +38,11 @@ impl Plan {
 
     /// What its owner has laid down for the machine.
     pub fn rules(&self) -> Rules {
-        Rules { retries: self.spec.retries.clone(), remote: self.spec.remote.clone() }
+        Rules {
+            retries: self.spec.retries.clone(),
+            remote: self.spec.remote.clone(),
+            tasks: self.spec.array.as_ref().map(|array| array.range),
+        }
     }
 
     /// Where the results of an attempt lie: `outputs/` as they were in the sandbox, and `log/` with `stdout`, `stderr` and

@@ -24,6 +24,7 @@
 //! Three promises live here. A job is submitted anew only if the last attempt can never start. Success needs the exit
 //! file. `Killed` is reached only through `Cleaning`, when nothing of the job runs and its sandbox is gone.
 
+mod judgement;
 mod limits;
 mod next;
 #[cfg(test)]
@@ -33,8 +34,8 @@ mod verb;
 mod walk;
 
 pub use limits::{
-    ASK_APART, ASKS, CANCEL_APART, CLEAN_APART, CLEANS, COLLECT_APART, COLLECTS, LATE_APART, LONGEST,
-    MOST_LOSSES, READ_APART, READS, Rules, TERMS,
+    ASK_APART, ASKS, CANCEL_APART, CLEAN_APART, CLEANS, COLLECT_APART, COLLECTS, EXPLAINS, LATE_APART,
+    LONGEST, MOST_LOSSES, READ_APART, READS, Rules, TERMS,
 };
 pub use next::{Ledger, Next, Thing};
 pub use verb::Verb;
@@ -48,7 +49,8 @@ use crate::state::State::{
     Submitting,
 };
 use crate::state::{Attempt, Ending, Last, State, Then, Unrun, Wish};
-use crate::{End, Fetched};
+use crate::{End, Fetched, Proof, Said};
+use judgement::{proven, unproven};
 use procession::journal::EffectEnd;
 use procession::transport::TransportError;
 
@@ -69,7 +71,8 @@ pub fn next(state: State, input: Input, rules: &Rules) -> Next {
         (Reconciling { attempt, wish, misses }, Answer::Found(found)) => on_found(attempt, wish, misses, found),
         (Reconciling { attempt, wish, .. }, Answer::Submitted(Submitted::Accepted(job))) => arrived(attempt, wish, job),
         (Queued { attempt, job, .. } | Running { attempt, job }, Answer::Status(word)) => on_status(attempt, job, word),
-        (Seeking { attempt, job, said, reads }, Answer::Evidence(exit)) => on_evidence(attempt, job, said, reads, exit),
+        (Seeking { attempt, job, said, reads }, Answer::Evidence(proof)) =>
+            on_evidence(attempt, job, said, reads, proof, rules),
         (Seeking { attempt, job, said, reads }, Answer::Status(word)) => on_word(attempt, job, said, reads, word),
         (Collecting { attempt, ending, tries }, Answer::Collected(files, all)) =>
             on_collected(attempt, ending, tries, files, all, rules),
@@ -135,7 +138,14 @@ fn on_submitted(attempt: Attempt, how: Submitted) -> Next {
         Submitted::Unsure => Next::to(Reconciling { attempt, wish: Wish::Run, misses: 0 }),
         Submitted::Refused(Refusal::NoSandbox) => refused(lost(attempt)),
         Submitted::Refused(
-            why @ (Refusal::NoSpace | Refusal::NoSlots | Refusal::NoProgram(_) | Refusal::Scheduler(_)),
+            why @ (Refusal::NoSpace
+            | Refusal::NoSlots
+            | Refusal::NoProgram(_)
+            | Refusal::Account(_)
+            | Refusal::Queue(_)
+            | Refusal::Request(_)
+            | Refusal::TooMany(_)
+            | Refusal::Scheduler(_)),
         ) => refused(unrun(attempt, Unrun::Refused(why))),
     }
 }
@@ -167,38 +177,43 @@ fn on_status(attempt: Attempt, job: JobId, status: Status) -> Next {
         Status::Pending(reason) => Next::to(Queued { attempt, job, reason }),
         Status::Running => Next::to(Running { attempt, job }),
         Status::Exited(said) => Next::to(Seeking { attempt, job, said, reads: 0 }),
-        Status::Unknown => Next::to(Seeking { attempt, job, said: None, reads: 0 }),
+        Status::Unknown => Next::to(Seeking { attempt, job, said: Said::default(), reads: 0 }),
     }
 }
 
-fn on_evidence(attempt: Attempt, job: JobId, said: Option<End>, reads: u32, exit: Option<Ending>) -> Next {
-    match exit {
-        Some(ending) => {
-            let ending = Ending { end: proven(ending.end, said), ..ending };
-            Next::to(Collecting { attempt, ending, tries: 0 }).close(Thing::Job, attempt, EffectEnd::Over)
+fn on_evidence(attempt: Attempt, job: JobId, said: Said, reads: u32, proof: Proof, rules: &Rules) -> Next {
+    let over = |ending| {
+        Next::to(Collecting { attempt, ending, tries: 0 }).close(Thing::Job, attempt, EffectEnd::Over)
+    };
+    match proof {
+        // How it ended is known. Who has cancelled it, accounting may still tell.
+        Proof::Whole(ending)
+            if !ending.end.is_success() && said.is_cancelled_by_nobody() && reads < EXPLAINS =>
+        {
+            look_again(attempt, job, said, reads)
         }
-        None if planted::is(planted::Planted::AbsenceMeansFinished) => {
-            let ending = Ending { end: End::Exited { code: 0 }, started: None, over: None };
-            Next::to(Collecting { attempt, ending, tries: 0 }).close(Thing::Job, attempt, EffectEnd::Over)
+        Proof::Whole(ending) => over(proven(ending, &said)),
+        Proof::Part(_) if planted::is(planted::Planted::AbsenceMeansFinished) => {
+            over(Ending { end: End::Exited { code: 0 }, started: None, over: None, tasks: Vec::new() })
         }
-        None if reads < READS => look_again(attempt, job, said, reads),
+        Proof::Part(_) if reads < READS => look_again(attempt, job, said, reads),
         // The grace is over. Wherever it is, it must not go on unseen.
-        None => {
-            let ending = Ending { end: unproven(said), started: None, over: None };
+        Proof::Part(left) => {
+            let ending = unproven(left, &said, rules.tasks);
             Next::to(Cancelling { attempt, job: Some(job), tries: 0, then: Last::Collect(ending) })
         }
     }
 }
 
-fn on_word(attempt: Attempt, job: JobId, said: Option<End>, reads: u32, status: Status) -> Next {
+fn on_word(attempt: Attempt, job: JobId, said: Said, reads: u32, status: Status) -> Next {
     match status {
         Status::Pending(_) | Status::Running => on_status(attempt, job, status),
-        Status::Exited(word) => look_again(attempt, job, word.or(said), reads),
+        Status::Exited(word) => look_again(attempt, job, said.and(word), reads),
         Status::Unknown => look_again(attempt, job, said, reads),
     }
 }
 
-fn look_again(attempt: Attempt, job: JobId, said: Option<End>, reads: u32) -> Next {
+fn look_again(attempt: Attempt, job: JobId, said: Said, reads: u32) -> Next {
     let state = Seeking { attempt, job, said, reads: reads.saturating_add(1) };
     Next::stay(state, doubled(READ_APART, reads, LONGEST))
 }
@@ -215,6 +230,10 @@ fn on_collected(
         Ok(()) => settled(attempt, Verdict::Ran(ending), files, rules),
         // A job that failed need not have made its outputs.
         Err(_) if !ending.end.is_success() => settled(attempt, Verdict::Ran(ending), files, rules),
+        // Time makes nothing smaller.
+        Err(why @ Uncollected::Transport(TransportError::TooLarge { .. })) => {
+            settled(attempt, Verdict::Incomplete { ending, why }, files, rules)
+        }
         // It may come yet: file systems show late what others wrote, and disks that are full are tidied.
         Err(Uncollected::Unseen { .. } | Uncollected::Shorter { .. } | Uncollected::Transport(_))
             if tries + 1 < COLLECTS =>
@@ -302,24 +321,4 @@ fn settled(attempt: Attempt, verdict: Verdict, outputs: Vec<Fetched>, rules: &Ru
 
 fn unrun(attempt: Attempt, why: Unrun) -> Then {
     Then::Over(Outcome { attempt: attempt.number, verdict: Verdict::Unrun(why), outputs: Vec::new() })
-}
-
-/// With the exit file in hand. It alone proves success; of a failure the scheduler may know the cause.
-fn proven(end: End, said: Option<End>) -> End {
-    match (&end, said) {
-        (End::Exited { code: 0 }, _) => end,
-        (
-            _,
-            Some(cause @ (End::OutOfMemory | End::Walltime | End::NodeFailure | End::CancelledElsewhere)),
-        ) => cause,
-        (_, Some(End::Exited { .. } | End::Signalled { .. } | End::Vanished) | None) => end,
-    }
-}
-
-/// Without the exit file. Whatever the scheduler says, it is not success.
-fn unproven(said: Option<End>) -> End {
-    match said {
-        None | Some(End::Exited { code: 0 }) => End::Vanished,
-        Some(said) => said,
-    }
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
-/// So many jobs are asked about in one command: with long paths that is half of the 128 KiB that old systems allow for the
+/// So many jobs are asked about in one command that names them: with long paths that is half of the 128 KiB that old systems allow for the
 /// arguments of a command.
 pub const CHUNK: usize = 100;
 /// A command that only asks is given up after this long. `squeue` itself gives up after some 10 s.
@@ -90,7 +90,7 @@ impl Poller {
         dialect: Rc<dyn Dialect>,
         runtime: RuntimeHandle,
     ) -> Option<Poller> {
-        let interval = dialect.pace().fastest;
+        let interval = dialect.pace(1).fastest;
         Some(Poller {
             transport,
             dialect,
@@ -111,7 +111,7 @@ impl Poller {
     pub fn follow(&mut self, cx: CX![], follow: Follow) {
         self.serial += 1;
         self.follows.insert(follow.place.name, (self.serial, follow));
-        self.interval = self.dialect.pace().fastest;
+        self.interval = self.dialect.pace(self.follows.len()).fastest;
         // A host that is away is left alone, unless nobody was there to come back for.
         if self.failures == 0 || self.timer.is_none() {
             self.arm(cx, self.interval);
@@ -150,7 +150,7 @@ impl Poller {
         self.follows.retain(|_, (_, follow)| follow.alive.strong_count() > 0);
         let all: Vec<(JobName, u64)> =
             self.follows.iter().map(|(name, (serial, _))| (*name, *serial)).collect();
-        let left = all.chunks(CHUNK).map(<[_]>::to_vec).collect();
+        let left = all.chunks(self.dialect.reach()).map(<[_]>::to_vec).collect();
         self.round = Some(Round { began: cx.now(), left, news: false });
         self.ask_next(cx);
     }
@@ -169,8 +169,9 @@ impl Poller {
             }
         }
         let spent = cx.now().saturating_duration_since(round.began);
-        let pace = self.dialect.pace();
-        let rhythm = if round.news { pace.fastest } else { (self.interval * 3 / 2).min(pace.slowest) };
+        let pace = self.dialect.pace(self.follows.len());
+        let rhythm =
+            if round.news { pace.fastest } else { (self.interval * 3 / 2).clamp(pace.fastest, pace.slowest) };
         self.interval = rhythm;
         self.round = None;
         self.rest = cx.now() + spent * (SHARE - 1);
@@ -231,7 +232,7 @@ impl Poller {
         read: fn(&Exit) -> Result<Vec<(JobName, Evidence)>, AnswerError>,
         exit: Option<Result<Exit, TransportError>>,
     ) {
-        let nothing = Evidence { id: None, started: false, exit: None };
+        let nothing = Evidence { id: None, started: false, exit: None, tasks: BTreeMap::new() };
         answer(rets, understood(self.transport.name(), read, exit), &nothing);
         self.reads.flying = false;
         self.send_reads(cx);

@@ -23,11 +23,14 @@ pub struct Resources {
     pub walltime: Option<Span>,
     /// GPUs on each node.
     pub gpus: u32,
+    /// Their kind, as the scheduler names it: `a100`. Any will do if it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<String>,
 }
 
 impl Default for Resources {
     fn default() -> Resources {
-        Resources { nodes: 1, tasks: 1, cpus_per_task: 1, memory: None, walltime: None, gpus: 0 }
+        Resources { nodes: 1, tasks: 1, cpus_per_task: 1, memory: None, walltime: None, gpus: 0, gpu: None }
     }
 }
 
@@ -202,6 +205,19 @@ impl fmt::Display for Memory {
             Some((unit, bytes)) => write!(f, "{}{unit}", self.0 / bytes),
             None => write!(f, "{}B", self.0),
         }
+    }
+}
+
+impl ArrayRange {
+    /// Its indices, in order.
+    pub fn indices(self) -> impl Iterator<Item = u32> {
+        (self.first..=self.last).step_by(self.step.get() as usize)
+    }
+
+    /// How many there are.
+    #[expect(clippy::len_without_is_empty, reason = "a range is never empty")]
+    pub fn len(self) -> usize {
+        ((self.last - self.first) / self.step.get()) as usize + 1
     }
 }
 

@@ -111,6 +111,11 @@ pub struct Array {
     pub at_once: Option<u32>,
 }
 
+impl Array {
+    /// More tasks than this are several arrays: each has an entry in the outcome, and the outcome is one row of a journal.
+    pub const MOST: usize = 10_000;
+}
+
 /// A file or a tree to send.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,6 +125,15 @@ pub struct Upload {
     /// Where it goes in the sandbox; its own name if it is left out. A folder with `"."` puts its contents on top.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+}
+
+impl Upload {
+    /// Where it goes in the sandbox, normalised; nowhere if it has no name of its own.
+    pub fn target(&self) -> Option<String> {
+        let own_name = || self.from.file_name().map(|name| name.to_string_lossy().into_owned());
+        let target = self.to.clone().or_else(own_name)?;
+        Some(target.parse().map_or(target, |path: procession::transport::RemotePath| path.to_string()))
+    }
 }
 
 /// Files to fetch.

@@ -45,8 +45,7 @@ pub fn errands(
     let sandbox: RemotePath = place.sandbox().parse().map_err(no_path)?;
     let mut errands = VecDeque::from([Errand::Folder(sandbox.clone())]);
     for input in &plan.spec.inputs {
-        let own_name = || input.from.file_name().map(|name| name.to_string_lossy().into_owned());
-        let to = input.to.clone().or_else(own_name).unwrap_or_else(|| ".".to_string());
+        let to = input.target().unwrap_or_else(|| ".".to_string());
         let to = sandbox.join(&to.parse().map_err(no_path)?);
         if let Some(parent) = to.parent().filter(|parent| *parent != sandbox && to != sandbox) {
             errands.push_back(Errand::Folder(parent));

@@ -1,7 +1,7 @@
 //! How far a job has come. Plain data: what the journal keeps, and all that a restart needs.
 
 use crate::dialect::{JobId, Refusal};
-use crate::{End, Outcome};
+use crate::{End, Outcome, Said, Task};
 use procession::WallTime;
 use serde::{Deserialize, Serialize};
 
@@ -53,8 +53,9 @@ pub enum State {
         attempt: Attempt,
         /// The scheduler's id.
         job: JobId,
-        /// How it ended, if the scheduler says so.
-        said: Option<End>,
+        /// How it ended, as far as the scheduler says so.
+        #[serde(default)]
+        said: Said,
         /// How often nothing was found.
         reads: u32,
     },
@@ -176,6 +177,9 @@ pub struct Ending {
     pub started: Option<WallTime>,
     /// When it was over, by the host's clock, if there is evidence.
     pub over: Option<WallTime>,
+    /// Of an array: each task, by index. The end above is the worst of theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<Task>,
 }
 
 /// What follows when nothing of a job runs any more.

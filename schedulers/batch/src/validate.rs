@@ -1,9 +1,10 @@
 //! What can be wrong with a job file: all of it at once, each with its field, its value, and the way out.
 
 use crate::resources::{ArrayRange, Memory, QuantityError, Span};
-use crate::spec::{JobSpec, Remote, Retries};
+use crate::spec::{Array, JobSpec, Remote, Retries};
 use procession::transport::Glob;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// One thing that is wrong with a job.
@@ -67,18 +68,88 @@ pub(crate) fn read(mut value: Value) -> Result<JobSpec, SpecErrors> {
     for i in 0..value["outputs"].as_array().map_or(0, Vec::len) {
         quantity(&mut value, &format!("outputs[{i}].limit"), "1B", &memory, &mut errors);
     }
-    match serde_json::from_value::<JobSpec>(value) {
-        Ok(spec) => {
-            let known: Vec<String> = errors.iter().map(|e| e.field.clone()).collect();
-            errors.extend(check(&spec).into_iter().filter(|e| !known.contains(&e.field)));
-            SpecErrors::result(errors, spec)
+    let Some(spec) = typed(value, &mut errors) else { return Err(SpecErrors(errors)) };
+    // A list with a wrong item was left out, and is not to be missed now.
+    let list = |field: &str| field.split('[').next().unwrap_or_default().to_owned();
+    let known: BTreeSet<String> = errors.iter().flat_map(|e| [e.field.clone(), list(&e.field)]).collect();
+    errors.extend(check(&spec).into_iter().filter(|e| !known.contains(&e.field)));
+    SpecErrors::result(errors, spec)
+}
+
+/// So many fields of a wrong type are told at once. Each is a look at the whole job, and nobody reads more.
+const MOST_MISFITS: usize = 20;
+
+/// The job, with as many as possible of the fields that do not fit left out, so that one does not hide the next.
+fn typed(mut value: Value, errors: &mut Vec<SpecError>) -> Option<JobSpec> {
+    for _ in 0..MOST_MISFITS {
+        let misfit = match serde_path_to_error::deserialize::<_, JobSpec>(&value) {
+            Ok(spec) => return Some(spec),
+            Err(misfit) => Misfit::of(&misfit),
+        };
+        let found = value.pointer(&misfit.pointer).filter(|_| !misfit.is_missing);
+        let shown = found.map_or_else(|| "nothing".to_owned(), shown);
+        let is_new = !errors.iter().any(|error| error.field == misfit.field);
+        if is_new {
+            errors.push(SpecError::new(&misfit.field, shown, &misfit.why, misfit.way_out));
         }
-        Err(e) => {
-            let way_out = "see the list of fields in the documentation of job files";
-            errors.push(SpecError::new("the job file", "as it is", &e.to_string(), way_out));
-            Err(SpecErrors(errors))
+        if !is_new || !leave_out(&mut value, &misfit.pointer) {
+            return None;
         }
     }
+    None
+}
+
+/// A field that does not fit: of a wrong type, unknown, or missing.
+struct Misfit {
+    field: String,
+    /// Where it is in the value, as `serde_json` has it (RFC 6901); for one that is missing, the table around it.
+    pointer: String,
+    is_missing: bool,
+    why: String,
+    way_out: &'static str,
+}
+
+impl Misfit {
+    fn of(error: &serde_path_to_error::Error<serde_json::Error>) -> Misfit {
+        let why = error.inner().to_string();
+        let (is_unknown, is_missing) = (why.starts_with("unknown field"), why.starts_with("missing field"));
+        let steps: Vec<String> = error.path().iter().map(ToString::to_string).collect();
+        let names =
+            steps.iter().map(|step| step.trim_matches(['[', ']']).replace('~', "~0").replace('/', "~1"));
+        let pointer: String = names.map(|name| format!("/{name}")).collect();
+        // The path of a field that is missing is that of the table around it.
+        let named = why.split('`').nth(1).map(str::to_owned).filter(|_| is_missing);
+        let field = steps.into_iter().chain(named).collect::<Vec<_>>().join(".").replace(".[", "[");
+        let way_out = match (is_missing, is_unknown) {
+            (true, _) => "add it",
+            (false, true) => "correct its name, or leave it out; docs/job-files.md has all of them",
+            (false, false) => "write it as docs/job-files.md says",
+        };
+        let field = if field.is_empty() { "the job file".to_owned() } else { field };
+        Misfit { field, pointer, is_missing, why, way_out }
+    }
+}
+
+/// Takes a field out of its table. One in a list stays, because those after it would get other numbers.
+fn leave_out(value: &mut Value, pointer: &str) -> bool {
+    let Some((above, name)) = pointer.rsplit_once('/') else { return false };
+    let name = name.replace("~1", "/").replace("~0", "~");
+    match value.pointer_mut(above) {
+        Some(Value::Object(fields)) => fields.remove(&name).is_some(),
+        Some(Value::Array(_)) => leave_out(value, above),
+        Some(_) | None => false,
+    }
+}
+
+/// A value for a message: on one line, and not longer than that.
+fn shown(value: &Value) -> String {
+    /// Enough to recognise it by.
+    const MOST_CHARACTERS: usize = 60;
+    let text = value.to_string();
+    if text.chars().count() <= MOST_CHARACTERS {
+        return text;
+    }
+    text.chars().take(MOST_CHARACTERS).chain("…".chars()).collect()
 }
 
 fn quantity(
@@ -185,6 +256,15 @@ fn check_resources(spec: &JobSpec, errors: &mut Vec<SpecError>) {
             "leave it out for no limit",
         ));
     }
+    if r.gpu.is_some() && r.gpus == 0 {
+        let way_out = "give `resources.gpus` too";
+        errors.push(SpecError::new("resources.gpu", "given", "nobody says how many", way_out));
+    }
+    if let Some(array) = spec.array.as_ref().filter(|array| array.range.len() > Array::MOST) {
+        let why = format!("more than {} tasks", Array::MOST);
+        let value = format!("\"{}\"", array.range);
+        errors.push(SpecError::new("array.range", value, &why, "make several jobs of it"));
+    }
     if spec.array.as_ref().is_some_and(|array| array.at_once == Some(0)) {
         errors.push(SpecError::new(
             "array.at_once",
@@ -256,6 +336,7 @@ fn check_words(spec: &JobSpec, errors: &mut Vec<SpecError>) {
         ("account", &spec.account),
         ("qos", &spec.qos),
         ("constraint", &spec.constraint),
+        ("resources.gpu", &spec.resources.gpu),
     ];
     for (field, word) in named {
         if let Some(word) = word.as_ref().filter(|word| word.is_empty() || word.chars().any(char::is_control))
@@ -303,6 +384,7 @@ fn check_files(spec: &JobSpec, errors: &mut Vec<SpecError>) {
     for (i, output) in spec.outputs.iter().enumerate() {
         path(format!("outputs[{i}].pattern"), &output.pattern);
     }
+    check_targets(spec, errors);
     for (i, output) in spec.outputs.iter().enumerate() {
         if let (None, Err(e)) = (outside(&output.pattern), output.pattern.parse::<Glob>()) {
             let (field, value) = (format!("outputs[{i}].pattern"), format!("{:?}", output.pattern));
@@ -338,6 +420,25 @@ fn check_files(spec: &JobSpec, errors: &mut Vec<SpecError>) {
             "no folder",
             "name a folder of the host",
         ));
+    }
+}
+
+/// Two inputs that go to one place: which of them would the job find?
+fn check_targets(spec: &JobSpec, errors: &mut Vec<SpecError>) {
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    for (i, input) in spec.inputs.iter().enumerate() {
+        let Some(target) = input.target().filter(|target| target != ".") else { continue };
+        let earlier = *first.entry(target.clone()).or_insert(i);
+        if earlier != i {
+            let field = format!("inputs[{i}].{}", if input.to.is_some() { "to" } else { "from" });
+            let why = format!("inputs[{earlier}] goes there too");
+            errors.push(SpecError::new(
+                field,
+                format!("{target:?}"),
+                &why,
+                "say with `to` where each of them goes",
+            ));
+        }
     }
 }
 
@@ -413,6 +514,45 @@ mod tests {
         let errors = JobSpec::from_value(wrong).expect_err("two things").0;
         assert_eq!(errors.len(), 2);
         assert!(errors[1].why.contains("unknown field `memory`"), "{}", errors[1]);
+    }
+
+    #[test]
+    fn fields_of_a_wrong_type_are_named_all_at_once() {
+        let wrong = json!({
+            "name": "a",
+            "command": ["x", 5],
+            "exclusive": "very",
+            "resources": { "nodes": "two", "gpu/s": 1 },
+            "outputs": [{ "pattern": "a" }, { "patern": "b" }],
+            "retries": { "attempts": 0 },
+        });
+        let errors = JobSpec::from_value(wrong).expect_err("five things").0;
+        let fields: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        let misfits = [
+            "command[1]",
+            "exclusive",
+            "outputs[1].patern",
+            "outputs[1].pattern",
+            "resources.gpu/s",
+            "resources.nodes",
+        ];
+        assert_eq!(fields[..6], misfits, "{errors:?}");
+        assert_eq!(fields[6..], ["retries.attempts"], "and what is wrong with the rest");
+        let told = "exclusive = \"very\": invalid type: string \"very\", expected a boolean; write it as \
+                    docs/job-files.md says";
+        assert_eq!(errors[1].to_string(), told);
+    }
+
+    #[test]
+    fn two_inputs_do_not_go_to_one_place() {
+        let spec = |inputs| json!({ "name": "a", "command": ["x"], "inputs": inputs });
+        let clash = spec(json!([{ "from": "a/x" }, { "from": "b/x" }, { "from": "c", "to": "./x/" }]));
+        let errors = JobSpec::from_value(clash).expect_err("two of them").0;
+        let fields: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(fields, ["inputs[1].from", "inputs[2].to"]);
+        assert!(errors[0].why.contains("inputs[0]"), "{}", errors[0]);
+        let layers = spec(json!([{ "from": "a", "to": "." }, { "from": "b", "to": "." }, { "from": "x" }]));
+        assert!(JobSpec::from_value(layers).is_ok(), "folders may lie on top of each other");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::machine::Verb;
 use crate::planted;
 use crate::poller::{ANSWER_WITHIN, Away, Follow, KEEP, died};
 use crate::staging::{Errand, errands};
-use crate::{Answer, Host, Job, Place, Remote, SchedulerProcess, State, Tidied};
+use crate::{Answer, Host, Job, Place, Proof, Remote, SchedulerProcess, State, Tidied};
 use procession::transport::{self, Cancel, Exec, Op, RemotePath, TransportError};
 use procession::{Fault, Step};
 use stakker::{CX, Ret, call};
@@ -136,7 +136,10 @@ impl SchedulerProcess {
 
     fn read_evidence(&mut self, job: Job, step: Step<Self>, at: Site) {
         let ret = step.reply(move |this, cx, step, left: Result<Evidence, Away>| match left {
-            Ok(left) => this.heard(cx, job, step, Answer::Evidence(left.exit.as_ref().map(Into::into))),
+            Ok(left) => {
+                let proof = Proof::of(&left, job.plan.spec.array.as_ref().map(|array| array.range));
+                this.heard(cx, job, step, Answer::Evidence(proof));
+            }
             Err(away) => this.away(cx, job, step, away),
         });
         call!([at.host.poller], read(at.place, ret));

@@ -7,7 +7,7 @@ use procession_batch::dialect::{
     Call, Cancelled, Cleaned, Dialect, Direct, Evidence, Force, Found, JobId, Refusal, Status, Submitted,
     clean, evidence, sh,
 };
-use procession_batch::{End, JobName, JobSpec, Place};
+use procession_batch::{End, JobName, JobSpec, Place, Said};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -79,7 +79,7 @@ impl Host {
     }
 
     fn end(&self, place: &Place) -> End {
-        self.wait_until(place, Status::Exited(None));
+        self.wait_until(place, Status::Exited(Said::default()));
         self.evidence(place).exit.expect("an exit file").end()
     }
 
@@ -122,6 +122,11 @@ fn until(mut happened: impl FnMut() -> bool) {
 
 fn script(text: &str) -> JobSpec {
     JobSpec { name: "test".into(), script: Some(text.into()), ..JobSpec::default() }
+}
+
+fn command(words: &[&str]) -> JobSpec {
+    let command = words.iter().map(ToString::to_string).collect();
+    JobSpec { name: "test".into(), command: Some(command), ..JobSpec::default() }
 }
 
 fn accepted(submitted: Submitted) -> JobId {
@@ -286,7 +291,7 @@ fn no_more_jobs_run_at_once_than_the_host_allows() {
     until(|| {
         let status = host.call(host.dialect.status(&places));
         assert!(status.iter().filter(|(_, status)| *status == Status::Running).count() <= 2);
-        status.iter().all(|(_, status)| *status == Status::Exited(None))
+        status.iter().all(|(_, status)| *status == Status::Exited(Said::default()))
     });
     let seen = std::fs::read_to_string(host.dir.path().join("work/seen")).expect("seen");
     assert!(seen.lines().all(|n| n == "1" || n == "2"), "{seen}");
@@ -396,4 +401,87 @@ fn only_sandboxes_of_ours_are_removed() {
         assert_eq!((clean(&host.place(1)).read)(&host.run(&argv)), Ok(Cleaned::Refused), "{path} {name}");
     }
     assert!(precious.exists());
+}
+
+#[test]
+fn the_first_word_of_a_command_is_a_program_whatever_it_means_to_a_shell() {
+    let host = Host::new(0);
+    let bin = host.dir.path().join("bin");
+    std::fs::create_dir(&bin).expect("made");
+    for (n, word) in ["if", "test", "exit", "A=b", "!", "{"].into_iter().enumerate() {
+        let program = bin.join(word);
+        std::fs::write(&program, "#!/bin/sh\necho \"$@\"; exit 5\n").expect("written");
+        Command::new("chmod").arg("755").arg(&program).status().expect("chmod");
+        let mut spec = command(&[word, "0", "then"]);
+        spec.prepend = format!("PATH='{}':$PATH", bin.display());
+        let place = host.stage(n as u64 + 1, &spec);
+        accepted(host.submit(&spec, &place));
+        assert_eq!(host.end(&place), End::Exited { code: 5 }, "{word}");
+        let said = std::fs::read_to_string(host.sandbox(&place).join(".attempt-1/stdout")).expect("stdout");
+        assert_eq!(said, "0 then\n", "{word}");
+    }
+}
+
+#[test]
+fn a_program_that_is_not_there_or_cannot_be_run_has_the_codes_of_a_shell() {
+    let host = Host::new(0);
+    for (n, (word, code)) in [("no-such-program", 127), ("/etc/passwd", 126)].into_iter().enumerate() {
+        let place = host.stage(n as u64 + 1, &command(&[word]));
+        accepted(host.submit(&command(&[word]), &place));
+        assert_eq!(host.end(&place), End::Exited { code }, "{word}");
+    }
+}
+
+/// A job that leaves a child in a session of its own, whose number is in `child`.
+fn with_a_stray(then: &str) -> JobSpec {
+    script(&format!("setsid sh -c 'echo $$ >child.tmp; mv child.tmp child; exec sleep 300' & {then}"))
+}
+
+fn is_alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+#[test]
+fn a_child_in_a_session_of_its_own_ends_with_the_job() {
+    let host = Host::new(0);
+    let spec = with_a_stray("until [ -e child ]; do sleep 0.05; done; cp child kept");
+    let place = host.stage(1, &spec);
+    accepted(host.submit(&spec, &place));
+    assert_eq!(host.end(&place), End::Exited { code: 0 });
+    let child = std::fs::read_to_string(host.sandbox(&place).join("kept")).expect("written");
+    until(|| !is_alive(child.trim()));
+}
+
+#[test]
+fn a_kill_reaches_what_left_its_group_and_no_other_job() {
+    let host = Host::new(0);
+    let spec = with_a_stray("wait");
+    let (first, second) = (host.stage(1, &spec), host.stage(11, &spec));
+    let child = |place: &Place| {
+        accepted(host.submit(&spec, place));
+        let file = host.sandbox(place).join("child");
+        until(|| file.exists());
+        std::fs::read_to_string(file).expect("written").trim().to_owned()
+    };
+    let (one, other) = (child(&first), child(&second));
+    // Its frame and its payload are gone, and only the stray is left of it.
+    host.cancel(&first, Force::Kill);
+    until(|| !is_alive(&one));
+    assert!(is_alive(&other));
+    assert_eq!(host.call(host.dialect.cancel(&first, None, Force::Term)), Cancelled::Gone);
+}
+
+#[test]
+fn a_job_whose_sandbox_is_lost_does_not_wait_for_a_slot() {
+    let host = Host::new(1);
+    let spec = script("sleep 300");
+    let (first, second) = (host.stage(1, &spec), host.stage(2, &spec));
+    accepted(host.submit(&spec, &first));
+    host.wait_until(&first, Status::Running);
+    accepted(host.submit(&spec, &second));
+    std::fs::remove_dir_all(host.sandbox(&first)).expect("removed");
+    std::fs::remove_dir_all(host.sandbox(&second)).expect("removed");
+    assert_eq!(host.status(&first), Status::Unknown);
+    assert_eq!(host.status(&second), Status::Unknown);
 }

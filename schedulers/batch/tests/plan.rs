@@ -66,7 +66,7 @@ command -v module >/dev/null 2>&1 || . /etc/profile
 module load gcc/12 || exit 96
 mkdir -p run && cd run || exit 96
 ulimit -c 0
-mpirun -n 4 prog 'a b' '$x' \"it's\"
+(exec mpirun -n 4 prog 'a b' '$x' \"it's\")
 procession_code=$?
 echo $procession_code
 exit \"$procession_code\"

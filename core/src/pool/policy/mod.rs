@@ -216,6 +216,9 @@ impl Policy {
     }
 
     fn on_opened(&mut self, id: SessionId, now: Instant, random: u64, out: &mut Vec<Effect>) {
+        if self.sessions.contains_key(&id) {
+            return;
+        }
         if self.opening.take_if(|(opening, _)| *opening == id).is_none() || matches!(self.road, Road::Closed)
         {
             // It comes too late: it counts as failed, or nobody wants it any more.

@@ -3,6 +3,7 @@
 //! Hosts greet, shells complain, connections break in the middle. So each script of ours frames its answer: a first
 //! line [`BEGIN`], a last line [`END`]. What is outside is ignored; an answer without its end is not an answer.
 
+use super::{Cancelled, Found, JobId};
 use procession::transport::{Ended, Exit};
 
 /// The line before an answer. The number is the version of the form.
@@ -52,6 +53,33 @@ pub fn framed_line(exit: &Exit) -> Result<String, AnswerError> {
     match <[String; 1]>::try_from(framed(exit)?) {
         Ok([line]) => Ok(line),
         Err(lines) => Err(AnswerError::Garbled { line: lines.join(" / ") }),
+    }
+}
+
+/// Whether a submission arrived: `known ID`, `absent` or `fenced`.
+///
+/// # Errors
+/// Those of [`framed_line`], and [`AnswerError::Garbled`] for any other word.
+pub fn read_found(exit: &Exit) -> Result<Found, AnswerError> {
+    let line = framed_line(exit)?;
+    match line.split_once(' ') {
+        Some(("known", id)) => Ok(Found::Known(JobId(id.to_string()))),
+        None if line == "absent" => Ok(Found::Absent),
+        None if line == "fenced" => Ok(Found::Fenced),
+        Some(_) | None => Err(AnswerError::Garbled { line }),
+    }
+}
+
+/// What came of ending a job: `gone`, or `still COUNT`.
+///
+/// # Errors
+/// Those of [`framed_line`], and [`AnswerError::Garbled`] for any other word.
+pub fn read_cancelled(exit: &Exit) -> Result<Cancelled, AnswerError> {
+    let line = framed_line(exit)?;
+    match line.split_once(' ') {
+        None if line == "gone" => Ok(Cancelled::Gone),
+        Some(("still", _)) => Ok(Cancelled::Still),
+        Some(_) | None => Err(AnswerError::Garbled { line }),
     }
 }
 

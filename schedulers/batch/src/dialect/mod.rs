@@ -3,21 +3,34 @@
 
 mod answer;
 mod direct;
+mod frame;
+mod gridengine;
+mod lsf;
 mod payload;
+mod pbs;
+mod queue;
 mod sandbox;
+mod slurm;
 
-pub use answer::{AnswerError, BEGIN, END, framed, framed_line};
+pub use answer::{AnswerError, BEGIN, END, framed, framed_line, read_cancelled, read_found};
 pub use direct::{Direct, scripts as direct_scripts};
+pub use frame::Frame;
+pub use gridengine::{GridEngine, account as gridengine_account, listing as gridengine_listing};
+pub use lsf::{Lsf, MemoryUnit, listing as lsf_listing};
 pub use payload::payload;
+pub use pbs::listing::Flavour as PbsFlavour;
+pub use pbs::{Pbs, listing as pbs_listing};
 pub use sandbox::{
     CLEAN, EVIDENCE, EXIT_LINES, ExitCause, ExitFile, ListedFile, attempt_folder, clean, evidence, job_file,
     payload_file, script_file, sh,
 };
+pub use slurm::{Slurm, scripts as slurm_scripts};
 
-use crate::poller::Pace;
-use crate::{End, JobName, JobSpec, Place, SpecError};
+use crate::poller::{CHUNK, Pace};
+use crate::{JobName, JobSpec, Place, Said, SpecError};
 use procession::transport::Exit;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// One way of running jobs on a host: the host itself, Slurm, PBS, and so on.
@@ -49,8 +62,14 @@ pub trait Dialect {
     /// Ends a job, or makes sure that it can never start.
     fn cancel(&self, place: &Place, id: Option<&JobId>, force: Force) -> Call<Cancelled>;
 
-    /// How often it may be asked.
-    fn pace(&self) -> Pace;
+    /// How many jobs one command of [`status`](Dialect::status) can ask about. A listing that is the same whoever is asked
+    /// about covers all of them: `usize::MAX`.
+    fn reach(&self) -> usize {
+        CHUNK
+    }
+
+    /// How often it may be asked while it has so many of our jobs.
+    fn pace(&self, jobs: usize) -> Pace;
 
     /// What limits the job while it is pending, in words.
     fn limit(&self) -> String;
@@ -114,7 +133,19 @@ pub enum Refusal {
     /// The folder in which the host counts its jobs cannot be made.
     #[error("the folder that keeps the limit of jobs cannot be made on the host")]
     NoSlots,
-    /// The scheduler's own words.
+    /// There is no such account, or no right to use it. In the scheduler's words, as all that follow.
+    #[error("the account was refused: {0}")]
+    Account(String),
+    /// There is no such queue or partition, or it takes no jobs.
+    #[error("the queue was refused: {0}")]
+    Queue(String),
+    /// It asks for what no node has, for more than the rules of the site allow, or in words that are not understood.
+    #[error("the request was refused: {0}")]
+    Request(String),
+    /// The owner has as many jobs there as the site allows.
+    #[error("there are too many jobs already: {0}")]
+    TooMany(String),
+    /// Any other reason.
     #[error("the scheduler refused it: {0}")]
     Scheduler(String),
 }
@@ -137,8 +168,9 @@ pub enum Status {
     Pending(String),
     /// Runs.
     Running,
-    /// Has ended; with the scheduler's word for how, if it has one. Only the exit file is evidence of success.
-    Exited(Option<End>),
+    /// Has ended, an array with all its tasks; with the scheduler's word for how, if it has one. Only the exit file is
+    /// evidence of success.
+    Exited(Said),
     /// The scheduler does not know it. That says nothing about how it ended, or whether it did.
     Unknown,
 }
@@ -152,6 +184,8 @@ pub struct Evidence {
     pub started: bool,
     /// How it ended, if it has.
     pub exit: Option<ExitFile>,
+    /// Of an array: how those of its tasks ended that have, by index. Their files are not listed.
+    pub tasks: BTreeMap<u32, ExitFile>,
 }
 
 /// How hard to press.

@@ -44,13 +44,9 @@ fn render(spec: &JobSpec, place: &Place, command: &str) -> String {
         text += &format!("mkdir -p {0} && cd {0} || exit 96\n", quoted(cwd));
     }
     text += &ending(&spec.prepend);
-    if !spec.mpi.is_empty() {
-        text += &format!("{} ", joined(&spec.mpi));
-    }
-    text += &format!(
-        "{command}
-"
-    );
+    let launcher = if spec.mpi.is_empty() { String::new() } else { format!("{} ", joined(&spec.mpi)) };
+    // Through `exec`, for which the first word is a program, whatever else it means to a shell: `if`, `test`, `A=b`.
+    text += &format!("(exec {launcher}{command})\n");
     text += "procession_code=$?\n";
     text += &ending(&spec.append);
     text + "exit \"$procession_code\"\n"

@@ -1,6 +1,6 @@
 //! The limits of the machine, each with its reason, and the rules that the owner lays down.
 
-use crate::{Remote, Retries};
+use crate::{ArrayRange, Remote, Retries};
 use std::time::Duration;
 
 /// There was no sign of a submission so often before it is fenced. Twice, because a scheduler under load answers late.
@@ -11,6 +11,9 @@ pub const ASK_APART: Duration = Duration::from_secs(5);
 pub const MOST_LOSSES: u32 = 16;
 /// So often evidence is looked for, and the scheduler asked again in between, before a job has vanished.
 pub const READS: u32 = 8;
+/// A job that somebody else has cancelled: the scheduler is asked by whom until so many looks are done. Accounting shows the
+/// end of a job some seconds late.
+pub const EXPLAINS: u32 = 4;
 /// After the first read without evidence. It doubles, so the grace is about two minutes: network file systems show a new
 /// file up to 60 s late (nfs(5), `acdirmax`).
 pub const READ_APART: Duration = Duration::from_millis(500);
@@ -39,4 +42,6 @@ pub struct Rules {
     pub retries: Retries,
     /// What becomes of the sandbox.
     pub remote: Remote,
+    /// The indices of its tasks, if it is an array.
+    pub tasks: Option<ArrayRange>,
 }

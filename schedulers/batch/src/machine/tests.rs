@@ -1,10 +1,10 @@
 //! The table, whole: every state with every input, written out and compared.
 
-use super::{ASKS, CLEANS, COLLECTS, MOST_LOSSES, Next, READS, Rules, TERMS, next};
+use super::{ASKS, CLEANS, COLLECTS, EXPLAINS, MOST_LOSSES, Next, READS, Rules, TERMS, next};
 use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
 use crate::{
-    Answer, Attempt, Backoff, End, EndKind, Ending, Input, Last, Outcome, Retries, State, Then, Tidied,
-    Uncollected, Verdict, Wish,
+    Answer, Attempt, Backoff, End, EndKind, Ending, Input, Last, Outcome, Proof, Retries, Said, State, Then,
+    Tidied, Uncollected, Verdict, Wish,
 };
 use procession::State as _;
 use procession::transport::TransportError;
@@ -17,7 +17,7 @@ fn job() -> JobId {
 }
 
 fn ending(end: End) -> Ending {
-    Ending { end, started: None, over: None }
+    Ending { end, started: None, over: None, tasks: vec![] }
 }
 
 fn well() -> Ending {
@@ -38,7 +38,12 @@ fn rules() -> Rules {
 
 fn states() -> Vec<State> {
     let reconciling = |wish, misses| State::Reconciling { attempt: FIRST, wish, misses };
-    let seeking = |said, reads| State::Seeking { attempt: FIRST, job: job(), said, reads };
+    let seeking = |end, reads| State::Seeking {
+        attempt: FIRST,
+        job: job(),
+        said: Said { end, ..Said::default() },
+        reads,
+    };
     let collecting = |ending, tries| State::Collecting { attempt: FIRST, ending, tries };
     let cancelling = |job, tries, then| State::Cancelling { attempt: FIRST, job, tries, then };
     let cleaning = |tries, then| State::Cleaning { attempt: FIRST, tries, then };
@@ -57,6 +62,8 @@ fn states() -> Vec<State> {
         seeking(None, READS),
         seeking(Some(End::OutOfMemory), READS),
         seeking(Some(End::Exited { code: 0 }), READS),
+        seeking(Some(End::CancelledElsewhere { by: None }), 0),
+        seeking(Some(End::CancelledElsewhere { by: None }), EXPLAINS),
         collecting(well(), 0),
         collecting(well(), COLLECTS - 1),
         collecting(badly(), 0),
@@ -89,12 +96,12 @@ fn inputs() -> Vec<Input> {
         Answer::Found(Found::Fenced),
         Answer::Status(Status::Pending("other".into())),
         Answer::Status(Status::Running),
-        Answer::Status(Status::Exited(None)),
-        Answer::Status(Status::Exited(Some(End::Walltime))),
+        Answer::Status(Status::Exited(Said::default())),
+        Answer::Status(Status::Exited(Said::of(End::Walltime))),
         Answer::Status(Status::Unknown),
-        Answer::Evidence(Some(well())),
-        Answer::Evidence(Some(badly())),
-        Answer::Evidence(None),
+        Answer::Evidence(Proof::Whole(well())),
+        Answer::Evidence(Proof::Whole(badly())),
+        Answer::Evidence(Proof::Part(vec![])),
         Answer::Collected(vec![], Ok(())),
         Answer::Collected(vec![], Err(missing)),
         Answer::Collected(vec![], Err(unseen)),
@@ -119,7 +126,10 @@ fn brief(thing: &impl std::fmt::Debug) -> String {
         ("Attempt { number: 2, failures: 0, losses: 1 }", "#2 lost 1"),
         ("JobId(\"7\")", "7"),
         ("Ending { end: ", ""),
-        (", started: None, over: None }", ""),
+        ("Said { end: None, tasks: {} }", "nothing"),
+        ("Said { end: Some(", "("),
+        ("), tasks: {} }", ")"),
+        (", started: None, over: None, tasks: [] }", ""),
         ("Outcome { attempt: 1, verdict: ", ""),
         (", outputs: [] }", ""),
         ("Exited { code: 0 }", "Exited 0"),
@@ -206,4 +216,15 @@ fn states_survive_the_journal() {
         let json = serde_json::to_string(&state).expect("written");
         assert_eq!(serde_json::from_str::<State>(&json).expect("read"), state, "{json}");
     }
+}
+
+#[test]
+fn an_output_over_its_limit_is_told_at_once() {
+    let why = Uncollected::Transport(TransportError::TooLarge { path: "out".into(), limit: 7 });
+    let state = State::Collecting { attempt: FIRST, ending: well(), tries: 0 };
+    let told = next(state, Input::Answer(Answer::Collected(vec![], Err(why.clone()))), &rules());
+    let verdict = Verdict::Incomplete { ending: well(), why };
+    let over = Then::Over(Outcome { attempt: 1, verdict, outputs: vec![] });
+    assert_eq!(told.state, State::Cleaning { attempt: FIRST, tries: 0, then: over });
+    assert!(told.wait.is_zero());
 }

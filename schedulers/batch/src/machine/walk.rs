@@ -2,7 +2,7 @@
 
 use super::{Ledger, Rules, Thing, Verb, next};
 use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
-use crate::{Answer, Backoff, End, EndKind, Ending, Input, Retries, State, Tidied, Uncollected};
+use crate::{Answer, Backoff, End, EndKind, Ending, Input, Proof, Retries, Said, State, Tidied, Uncollected};
 use procession::journal::EffectEnd;
 use procession::transport::TransportError;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ fn job() -> JobId {
 }
 
 fn ending(end: End) -> Ending {
-    Ending { end, started: None, over: None }
+    Ending { end, started: None, over: None, tasks: vec![] }
 }
 
 fn rules() -> Rules {
@@ -86,7 +86,10 @@ impl World {
             Verb::Submit => Answer::Submitted(sandbox.submit(dice)),
             Verb::Ask | Verb::Fence => Answer::Found(sandbox.find(verb == Verb::Fence)),
             Verb::Follow | Verb::LookUp => Answer::Status(sandbox.status(dice)),
-            Verb::ReadEvidence => Answer::Evidence(sandbox.exit.clone().map(ending)),
+            Verb::ReadEvidence => Answer::Evidence(match sandbox.exit.clone() {
+                Some(end) => Proof::Whole(ending(end)),
+                None => Proof::Part(vec![]),
+            }),
             Verb::Collect if dice.one_in(5) => {
                 Answer::Collected(vec![], Err(Uncollected::Unseen { pattern: "a".into() }))
             }
@@ -178,7 +181,7 @@ impl Sandbox {
             _stale if dice.one_in(6) => Status::Unknown,
             (true, 0) => Status::Pending("waits".into()),
             (true, _) => Status::Running,
-            (false, _) if dice.one_in(2) => Status::Exited(Some(End::Exited { code: 0 })),
+            (false, _) if dice.one_in(2) => Status::Exited(Said::of(End::Exited { code: 0 })),
             (false, _) => Status::Unknown,
         }
     }

@@ -12,6 +12,8 @@ struct World {
     waiting: BTreeMap<Ticket, Want>,
     hopeful: BTreeSet<Ticket>,
     opening: BTreeSet<SessionId>,
+    /// One of them that will never be answered: when the policy must have given it up.
+    mute: Option<(SessionId, Instant)>,
     sessions: BTreeMap<SessionId, Session>,
     /// When each was opened; those that the shared budget held back do not count.
     opens: Vec<Instant>,
@@ -61,6 +63,7 @@ impl World {
             waiting: BTreeMap::new(),
             hopeful: BTreeSet::new(),
             opening: BTreeSet::new(),
+            mute: None,
             sessions: BTreeMap::new(),
             opens: Vec::new(),
             barred: false,
@@ -143,6 +146,7 @@ impl World {
         }
         self.opens.push(now);
         assert!(self.opening.insert(id));
+        self.mute = (self.rng.u8(..) < 5).then_some((id, now + self.rules.open_within));
         let recent: Vec<Instant> = self.opens.iter().copied().filter(|at| *at > from || now < from).collect();
         assert!(recent.len() <= self.rules.hourly as usize, "{} opens in an hour", recent.len());
         for (n, at) in recent.iter().enumerate() {
@@ -263,25 +267,17 @@ impl World {
         let until = self.tale.now + time;
         loop {
             let next = self.tale.policy.next(self.tale.now).filter(|next| *next <= until);
-            let answer = self.opening.first().copied().map(|id| {
-                let quick = Duration::from_millis(self.rng.u64(1..5_000));
-                (id, self.tale.now + quick, self.rng.u8(..) < 3)
-            });
-            match (answer, next) {
-                (Some((id, at, false)), next) if at <= until && next.is_none_or(|next| at <= next) => {
-                    self.tale.now = at;
+            let quick = self.tale.now + Duration::from_millis(self.rng.u64(1..5_000));
+            match (self.opening.first().copied(), next) {
+                (Some(id), next)
+                    if self.mute.is_none() && quick <= until && next.is_none_or(|next| quick <= next) =>
+                {
+                    self.tale.now = quick;
                     self.answer(id);
-                }
-                // Some are never answered: the policy gives them up.
-                (Some((id, _, true)), _) => {
-                    self.tale.now = (self.tale.now + self.rules.open_within).max(until);
-                    self.opening.remove(&id);
-                    self.failed_at = None;
-                    self.on(Event::Tick);
-                    return;
                 }
                 (_, Some(next)) => {
                     self.tale.now = self.tale.now.max(next);
+                    self.give_up();
                     self.on(Event::Tick);
                     let again = self.tale.policy.next(self.tale.now);
                     assert!(again.is_none_or(|again| again > self.tale.now), "woken for ever");
@@ -290,6 +286,15 @@ impl World {
             }
         }
         self.tale.now = until;
+        assert!(self.mute.is_none_or(|(_, at)| at > until), "a try that never ends is not given up");
+    }
+
+    /// What is never answered ends when the policy does not wait for it any more.
+    fn give_up(&mut self) {
+        if let Some((id, _)) = self.mute.take_if(|(_, at)| *at <= self.tale.now) {
+            self.opening.remove(&id);
+            self.failed_at = None;
+        }
     }
 
     fn answer(&mut self, id: SessionId) {
@@ -326,7 +331,6 @@ impl World {
                 self.give_back();
             }
             self.pass(seconds(20));
-            self.retry();
         }
         assert_eq!((self.waiting.len(), self.hopeful.len()), (0, 0), "somebody waits for ever");
         while self.sessions.values().any(|session| !session.lent.is_empty()) {

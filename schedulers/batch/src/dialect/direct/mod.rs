@@ -8,13 +8,14 @@
 
 pub mod scripts;
 
+use super::answer::{read_cancelled, read_found};
 use super::{
     AnswerError, Call, Cancelled, Dialect, Force, Found, JobId, Refusal, ScriptFile, Status, Submitted,
     framed, framed_line, job_file, payload, sh,
 };
 use crate::planted::fenced;
 use crate::poller::Pace;
-use crate::{JobName, JobSpec, Place, SpecError};
+use crate::{JobName, JobSpec, Place, Said, SpecError};
 use std::time::Duration;
 
 /// The host itself as its scheduler.
@@ -36,18 +37,7 @@ impl Direct {
     }
 
     fn found(&self, place: &Place, how: &str) -> Call<Found> {
-        Call {
-            argv: sh(scripts::FENCE, place.args().into_iter().chain([how.to_string()])),
-            read: |exit| {
-                let line = framed_line(exit)?;
-                match line.split_once(' ') {
-                    Some(("known", id)) => Ok(Found::Known(JobId(id.to_string()))),
-                    None if line == "absent" => Ok(Found::Absent),
-                    None if line == "fenced" => Ok(Found::Fenced),
-                    Some(_) | None => Err(AnswerError::Garbled { line }),
-                }
-            },
-        }
+        Call { argv: sh(scripts::FENCE, place.args().into_iter().chain([how.to_string()])), read: read_found }
     }
 }
 
@@ -119,7 +109,7 @@ impl Dialect for Direct {
                             Ok((name, Status::Pending("waits for a slot".to_string())))
                         }
                         Some((name, "running")) => Ok((name, Status::Running)),
-                        Some((name, "exited")) => Ok((name, Status::Exited(None))),
+                        Some((name, "exited")) => Ok((name, Status::Exited(Said::default()))),
                         Some((name, "absent")) => Ok((name, Status::Unknown)),
                         Some(_) | None => Err(AnswerError::Garbled { line }),
                     }
@@ -140,19 +130,12 @@ impl Dialect for Direct {
         };
         Call {
             argv: sh(scripts::CANCEL, place.args().into_iter().chain([signal.to_string()])),
-            read: |exit| {
-                let line = framed_line(exit)?;
-                match line.split_once(' ') {
-                    None if line == "gone" => Ok(Cancelled::Gone),
-                    Some(("still", _)) => Ok(Cancelled::Still),
-                    Some(_) | None => Err(AnswerError::Garbled { line }),
-                }
-            },
+            read: read_cancelled,
         }
     }
 
     /// A listing of the processes costs a host some 10 ms.
-    fn pace(&self) -> Pace {
+    fn pace(&self, _jobs: usize) -> Pace {
         Pace { fastest: Duration::from_millis(100), slowest: Duration::from_secs(5) }
     }
 

@@ -9,7 +9,7 @@ pub const SUBMIT: &str = include_str!("sh/submit.sh");
 
 /// The frame around the payload, which lies in the sandbox as `.job-ATTEMPT`. The scheduler is this script itself:
 /// `NAME ATTEMPT LIMIT SLOTS WALLTIME SIGNAL BEFORE`.
-pub const JOB: &str = include_str!("sh/job.sh");
+pub const JOB: &str = concat!("#!/bin/sh\n", include_str!("../frame/leave.sh"), include_str!("sh/job.sh"));
 
 /// How far jobs are. `(SANDBOX ATTEMPT NAME)…`; answers a line for each: `NAME pending|running|exited|absent`.
 pub const STATUS: &str = include_str!("sh/status.sh");

@@ -1,6 +1,7 @@
 # What has each of these attempts left behind? Works the same under every scheduler.
 # $1 sandbox  $2 attempt  $3 name of the job, and so on in threes
-# Answers for each: job NAME, then as far as they are there: id ID, started, and the lines of the exit file after "| "
+# Answers for each: job NAME, then as far as they are there: id ID, started, and the lines of the exit file after "| ";
+# of an array: task INDEX NAME CODE CAUSE STARTED ENDED for each task that has left one
 LC_ALL=C
 export LC_ALL
 echo 'PROCESSION-BEGIN 1'
@@ -11,6 +12,19 @@ while [ $# -ge 3 ]; do
     id=$(cat "$here/id" 2>/dev/null) && printf 'id %s\n' "$id"
     [ -d "$here/started" ] && echo started
     sed 's/^/| /' "$here/exit" 2>/dev/null
+    for task in "$here"/task-*; do
+        [ ! -d "$task" ] ||
+            find "$here" -path "$here/task-*/exit" -exec awk '
+                FNR == 1 { split("", of) }
+                { of[$1] = $2 }
+                $0 == "end" {
+                    index_ = FILENAME
+                    sub(/\/exit$/, "", index_)
+                    sub(/.*\/task-/, "", index_)
+                    print "task", index_, of["name"], of["code"], of["cause"], of["started"], of["ended"]
+                }' {} + 2>/dev/null
+        break
+    done
     shift 3
 done
 echo 'PROCESSION-END 1'

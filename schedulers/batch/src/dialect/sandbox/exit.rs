@@ -42,6 +42,10 @@ pub enum ExitCause {
     Exited,
     /// The frame ended it because its walltime was over.
     Walltime,
+    /// It was started a second time by the scheduler, which does that when a node has failed under the first.
+    Restarted,
+    /// The scheduler said that it was about to kill the job, before its walltime was over, and the frame ended the payload.
+    Told,
 }
 
 /// A file as the frame saw it at the end of the job.
@@ -76,6 +80,8 @@ impl ExitFile {
         let cause = match field("cause")? {
             "exited" => ExitCause::Exited,
             "walltime" => ExitCause::Walltime,
+            "restarted" => ExitCause::Restarted,
+            "told" => ExitCause::Told,
             word => return Err(garbled(word)),
         };
         let started = WallTime(number(field("started")?)?.saturating_mul(1000));
@@ -95,6 +101,8 @@ impl ExitFile {
         let cause = match self.cause {
             ExitCause::Exited => "exited",
             ExitCause::Walltime => "walltime",
+            ExitCause::Restarted => "restarted",
+            ExitCause::Told => "told",
         };
         let ExitFile { code, started: WallTime(started), ended: WallTime(ended), .. } = self;
         let (started, ended) = (started / 1000, ended / 1000);
@@ -114,6 +122,8 @@ impl ExitFile {
         const LAST_SIGNAL: i32 = 64;
         match (self.cause, self.code) {
             (ExitCause::Walltime, _) => End::Walltime,
+            (ExitCause::Restarted, _) => End::NodeFailure,
+            (ExitCause::Told, _) => End::CancelledElsewhere { by: None },
             (ExitCause::Exited, code) if (129..=128 + LAST_SIGNAL).contains(&code) => {
                 End::Signalled { signal: code - 128 }
             }
@@ -124,7 +134,7 @@ impl ExitFile {
 
 impl From<&ExitFile> for Ending {
     fn from(exit: &ExitFile) -> Ending {
-        Ending { end: exit.end(), started: Some(exit.started), over: Some(exit.ended) }
+        Ending { end: exit.end(), started: Some(exit.started), over: Some(exit.ended), tasks: Vec::new() }
     }
 }
 

@@ -10,6 +10,8 @@
 //!     started/                    made by the frame before it starts the payload: whoever makes it first wins
 //!     stdout, stderr              of the payload
 //!     exit                        evidence of the end, renamed into place when it is complete
+//!     scheduler                   what the scheduler itself has to say, if it writes into files
+//!     task-7/                     of an array: the same four for each task; `started` above is then made by a fence alone
 //! ```
 
 mod exit;
@@ -18,6 +20,7 @@ pub use exit::{EXIT_LINES, ExitCause, ExitFile, ListedFile};
 
 use super::{AnswerError, Call, Cleaned, Evidence, JobId, framed, framed_line};
 use crate::{JobName, Place};
+use std::collections::BTreeMap;
 
 /// Reads what attempts have left behind: `sh -c EVIDENCE procession (SANDBOX ATTEMPT NAME)…`.
 pub const EVIDENCE: &str = include_str!("evidence.sh");
@@ -82,13 +85,16 @@ pub fn clean(place: &Place) -> Call<Cleaned> {
 }
 
 fn evidence_of(name: JobName, lines: Vec<String>) -> Result<Evidence, AnswerError> {
-    let mut evidence = Evidence { id: None, started: false, exit: None };
+    let mut evidence = Evidence { id: None, started: false, exit: None, tasks: BTreeMap::new() };
     let mut exit = Vec::new();
     for line in lines {
         if let Some(row) = line.strip_prefix("| ") {
             exit.push(row.to_string());
         } else if let Some(id) = line.strip_prefix("id ") {
             evidence.id = Some(JobId(id.to_string()));
+        } else if let Some(task) = line.strip_prefix("task ") {
+            let (index, exit) = task_of(name, task).ok_or(AnswerError::Garbled { line })?;
+            evidence.tasks.insert(index, exit);
         } else if line == "started" {
             evidence.started = true;
         } else {
@@ -99,4 +105,17 @@ fn evidence_of(name: JobName, lines: Vec<String>) -> Result<Evidence, AnswerErro
         evidence.exit = Some(ExitFile::parse(name, &exit)?);
     }
     Ok(evidence)
+}
+
+/// `INDEX NAME CODE CAUSE STARTED ENDED`, from the exit file of a task.
+fn task_of(name: JobName, line: &str) -> Option<(u32, ExitFile)> {
+    let mut words = line.split(' ');
+    let index = words.next()?.parse().ok()?;
+    let mut word = || words.next();
+    let fields = ["procession-exit 1".to_string()].into_iter().chain(
+        ["name", "code", "cause", "started", "ended"]
+            .map(|key| format!("{key} {}", word().unwrap_or_default())),
+    );
+    let lines: Vec<String> = fields.chain(["end".to_string()]).collect();
+    words.next().is_none().then(|| ExitFile::parse(name, &lines).ok()).flatten().map(|exit| (index, exit))
 }

@@ -1,4 +1,3 @@
-#!/bin/sh
 # The frame around a job on a host without a scheduler: waits for a slot, starts the payload at most once, keeps its
 # walltime, and leaves evidence of its end. It runs in the sandbox, in a session of its own, and outlives its payload.
 # $1 name of the job  $2 attempt  $3 jobs at once, 0 for any number  $4 folder of the slots
@@ -63,18 +62,14 @@ while kill -s 0 "$payload" 2>/dev/null; do
     code=$?
 done
 kill -s KILL -- "-$payload" 2>/dev/null
+# What has left the group has the name of the job in its environment, where the system shows that (`proc(5)`).
+strays=$(grep -lsz "^PROCESSION_JOB=$1\$" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3)
+# shellcheck disable=SC2086 # they are words
+[ -z "$strays" ] || kill -s KILL $strays 2>/dev/null
 
 cause=exited
 [ -d "$here/walltime" ] && [ "$code" != 0 ] && cause=walltime
-{
-    printf 'procession-exit 1\nname %s\ncode %s\ncause %s\nstarted %s\nended %s\n' \
-        "$1" "$code" "$cause" "$began" "$(date +%s)"
-    find . -path './.attempt-*' -prune -o -name '.payload-*' -o -name '.job-*' -o -name '.script-*' \
-        -o -type f -exec wc -c {} + 2>/dev/null |
-        sed -n 's|^ *\([0-9][0-9]*\) \(\./.*\)$|file \1 \2|p' | head -n 1000
-    echo end
-} >"$here/exit.tmp" && sync "$here/exit.tmp" 2>/dev/null
-[ "$(tail -n 1 "$here/exit.tmp")" = end ] && mv "$here/exit.tmp" "$here/exit"
+leave "$here" "$1" "$code" "$cause" "$began" list
 
 # What is left in this group is the watch over the walltime.
 trap '' TERM

@@ -18,6 +18,8 @@ while [ $# -ge 3 ]; do
         [ -d "$1/.attempt-$2/started" ] && word=running
         ;;
     esac
+    # Without its sandbox a job can neither start nor leave evidence, whatever of it is still alive.
+    [ -d "$1" ] || word=absent
     [ -f "$1/.attempt-$2/exit" ] && word=exited
     printf '%s %s\n' "$3" "$word"
     shift 3

@@ -25,6 +25,8 @@ fi
 # Of all who ever come this far for this attempt, one makes the folder. A reconciler may be that one.
 if mkdir "$1/.attempt-$2" 2>/dev/null; then
     cd "$1" 2>/dev/null || answer 'refused no-sandbox'
+    # If we are part of another job ourselves, this one is not: whoever ends that by its name must not end this.
+    unset PROCESSION_JOB PROCESSION_ATTEMPT
     setsid nohup sh ".job-$2" "$3" "$2" "$4" "$slots" "$6" "$7" "$8" </dev/null >/dev/null 2>&1 &
     stat=$(cat "/proc/$!/stat" 2>/dev/null)
     set -- "$2" "$!" ${stat##*) }

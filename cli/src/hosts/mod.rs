@@ -1,14 +1,25 @@
-//! The file of hosts: which machines there are, and what may be asked of them. `local`, this machine, is always there.
+//! The file of hosts: which machines there are, how each is reached, and what may be asked of it. `local`, this machine, is
+//! always there.
 //!
 //! ```toml
-//! [hosts.local]
-//! transport = "local"      # how it is reached
-//! scheduler = "direct"     # who runs jobs there
-//! work = "/scratch/me"     # where jobs have their folders; `work` in the store if it is left out
-//! jobs = 4                 # so many run at once; one for each core if it is left out, any number for 0
+//! [hosts.cluster]
+//! transport = "ssh"
+//! ssh = "cluster"          # as in ~/.ssh/config
+//! scheduler = "slurm"
+//! work = "/scratch/me"
 //! ```
+//!
+//! All fields are in docs/hosts.md.
 
-use serde::{Deserialize, Serialize};
+mod host;
+mod site;
+mod wrong;
+
+pub use host::{Host, Limits, SchedulerKind, Ssh, TransportKind};
+pub use site::{Queue, Site};
+
+use crate::jobfile::Slip;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -18,40 +29,6 @@ pub struct Hosts {
     hosts: BTreeMap<String, Host>,
     /// Where they come from; none if there is no file.
     file: Option<PathBuf>,
-}
-
-/// One machine.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Host {
-    /// How it is reached.
-    pub transport: TransportKind,
-    /// Who runs jobs there.
-    pub scheduler: SchedulerKind,
-    /// The folder on the host below which jobs have theirs; absolute.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub work: Option<PathBuf>,
-    /// So many jobs run there at once; any number for 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jobs: Option<u32>,
-}
-
-/// How a host is reached.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TransportKind {
-    /// It is this machine.
-    #[default]
-    Local,
-}
-
-/// Who runs jobs on a host.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SchedulerKind {
-    /// Nobody: they are started, and counted.
-    #[default]
-    Direct,
 }
 
 /// What is wrong with a file of hosts.
@@ -65,24 +42,9 @@ pub enum HostsError {
         /// What the system said.
         why: std::io::Error,
     },
-    /// It is no TOML, or has a field that is unknown or of the wrong type.
-    #[error("the file of hosts {} is wrong: {why}", path.display())]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// Line, field and reason.
-        why: String,
-    },
-    /// A work folder is relative, so it would be another one from each place.
-    #[error("{}: hosts.{host}.work = {:?}: it is not absolute; begin with /", path.display(), work.display())]
-    Relative {
-        /// The file.
-        path: PathBuf,
-        /// Which host.
-        host: String,
-        /// What is there.
-        work: PathBuf,
-    },
+    /// Its fields are wrong, or it is no TOML. Never empty.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Wrong(Vec<Slip>),
     /// There is no host of this name.
     #[error("there is no host {name}; known are {known}: see the file of hosts{}", in_file(file))]
     Unknown {
@@ -127,20 +89,12 @@ impl Hosts {
     /// let hosts = Hosts::parse("[hosts.local]\njobs = 3", "hosts.toml".as_ref())?;
     /// assert_eq!(hosts.host("local")?.jobs, Some(3));
     /// let wrong = Hosts::parse("[hosts.local]\njobz = 3", "hosts.toml".as_ref()).unwrap_err();
-    /// assert!(wrong.to_string().contains("jobz"));
+    /// assert!(wrong.to_string().starts_with("hosts.toml:2: hosts.local.jobz"));
     /// # Ok::<(), procession_cli::HostsError>(())
     /// ```
     pub fn parse(text: &str, path: &Path) -> Result<Hosts, HostsError> {
-        let file: HostsFile = toml::from_str(text).map_err(|e| HostsError::Wrong {
-            path: path.to_owned(),
-            why: e.to_string().trim_end().to_owned(),
-        })?;
-        for (name, host) in &file.hosts {
-            if let Some(work) = host.work.as_ref().filter(|work| !work.is_absolute()) {
-                let (path, host, work) = (path.to_owned(), name.clone(), work.clone());
-                return Err(HostsError::Relative { path, host, work });
-            }
-        }
+        let file = wrong::typed(text, path)?;
+        wrong::check(&file.hosts, text, path)?;
         let mut hosts = Hosts { hosts: file.hosts, file: Some(path.to_owned()) };
         hosts.hosts.entry(Hosts::LOCAL.to_owned()).or_default();
         Ok(hosts)
@@ -163,6 +117,17 @@ impl Hosts {
     /// All of them, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Host)> {
         self.hosts.iter().map(|(name, host)| (name.as_str(), host))
+    }
+
+    /// Where they come from; none if there is no file.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The same file, with this one host alone.
+    pub fn only(&self, name: &str) -> Result<Hosts, HostsError> {
+        let host = self.host(name)?.clone();
+        Ok(Hosts { hosts: BTreeMap::from([(name.to_owned(), host)]), file: self.file.clone() })
     }
 
     /// Lets so many jobs run at once on the host of this name, whatever the file says.

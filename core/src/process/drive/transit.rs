@@ -1,0 +1,122 @@
+//! A transition: a state is left, the change is durable, the next state is entered.
+
+use super::tell::{tell, tell_end};
+use super::walk::settle;
+use crate::journal::{Desired, Entry, Stage};
+use crate::process::life::{Kept, Life, Marks, Pending};
+use crate::process::{Fault, Outcome, OutcomeOf, Process, State};
+use crate::runtime::Slot;
+use stakker::CX;
+
+/// Leaves the present state for another stage or state.
+pub(super) fn transit<P: Process>(this: &mut P, cx: CX![P], stage: Stage, state: Option<P::State>) {
+    leave(this.life());
+    if !this.life().marks.any(Marks::DURABLE) {
+        enter(this.life(), cx, stage, state);
+        return settle(this, cx);
+    }
+    let life = this.life();
+    let (desired, at, slot) = (life.desired, life.kernel().wall(), life.slot);
+    let Some(id) = life.id() else { return };
+    let written = match state.as_ref().map(serde_json::to_string).transpose() {
+        Ok(json) => json.map(|json| (P::State::VERSION, json)),
+        Err(e) => {
+            let why = format!("its state cannot be written as JSON: {e}");
+            return end(this, cx, Outcome::Failed(Fault::Unreadable { why }));
+        }
+    };
+    let more = life.more();
+    more.seq += 1;
+    let step = Entry::Step { id, seq: more.seq, stage, desired, state: written, at };
+    more.pending = Some(Pending::Enter(stage, state));
+    commit(life, step, slot);
+}
+
+/// Ends the process.
+pub(super) fn end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
+    leave(this.life());
+    let life = this.life();
+    life.kernel().desire_children(life.slot, Desired::Kill);
+    if !life.marks.any(Marks::DURABLE) {
+        return enter_end(this, cx, outcome);
+    }
+    let (at, slot) = (life.kernel().wall(), life.slot);
+    let Some(id) = life.id() else { return };
+    let (outcome, json) = match outcome_json(&outcome) {
+        Ok(json) => (outcome, json),
+        Err(why) => {
+            let lost: OutcomeOf<P> = Outcome::Failed(Fault::Unreadable { why });
+            let json = outcome_json(&lost).unwrap_or_default();
+            (lost, json)
+        }
+    };
+    let more = life.more();
+    more.seq += 1;
+    let entry = Entry::End { id, seq: more.seq, stage: outcome.stage(), outcome: json, at };
+    more.pending = Some(Pending::End(Box::new(outcome)));
+    commit(life, entry, slot);
+}
+
+/// The output or the fault, as it stands in the journal.
+fn outcome_json<O: serde::Serialize>(outcome: &Outcome<O>) -> Result<Option<String>, String> {
+    let json = match outcome {
+        Outcome::Finished(output) => serde_json::to_string(output),
+        Outcome::Failed(fault) => serde_json::to_string(fault),
+        Outcome::Killed => return Ok(None),
+    };
+    json.map(Some).map_err(|e| format!("it cannot be written as JSON: {e}"))
+}
+
+/// Hands a transition to the journal, together with the ledger entries that were noted for it.
+fn commit<P: Process>(life: &mut Life<P>, entry: Entry, slot: Slot) {
+    life.marks.set(Marks::COMMITTING);
+    let ledger = std::mem::take(&mut life.more().ledger);
+    life.kernel().write(slot, ledger.into_iter().chain([entry]));
+}
+
+/// The transition is in the journal: now it is true.
+pub(super) fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
+    let life = this.life();
+    life.marks.clear(Marks::COMMITTING);
+    match life.more.as_mut().and_then(|more| more.pending.take()) {
+        Some(Pending::Enter(stage, state)) => {
+            enter(life, cx, stage, state);
+            settle(this, cx);
+        }
+        Some(Pending::End(outcome)) => enter_end(this, cx, *outcome),
+        None => {}
+    }
+}
+
+/// Ends an epoch: answers that are on their way are late from now on, and what was held is dropped.
+#[inline]
+pub(super) fn leave<P: Process>(life: &mut Life<P>) {
+    life.epoch = life.epoch.wrapping_add(1);
+    if life.marks.any(Marks::HOLDING)
+        && let Some(more) = &mut life.more
+    {
+        more.kept.retain(|kept| !matches!(kept, Kept::Guard(_)));
+    }
+    life.marks.clear(Marks::DRIVEN.and(Marks::HOLDING));
+}
+
+#[inline]
+fn enter<P: Process>(life: &mut Life<P>, cx: CX![P], stage: Stage, state: Option<P::State>) {
+    life.stage = stage;
+    if let Some(state) = state {
+        life.state = state;
+    }
+    tell(life, cx);
+}
+
+fn enter_end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
+    let life = this.life();
+    life.stage = outcome.stage();
+    let mut parent = None;
+    if let Some(mut more) = life.more.take() {
+        parent = more.parent;
+        tell_end(&mut more, &outcome);
+    }
+    life.desk.clone().ended(life.slot, outcome, parent);
+    cx.stop();
+}

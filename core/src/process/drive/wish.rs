@@ -1,0 +1,76 @@
+//! What its owner, its journal and its children tell a process.
+
+use super::on_word;
+use super::transit::leave;
+use super::walk::{drive, settle};
+use crate::journal::{Desired, Entry, Stage};
+use crate::process::life::{Life, Marks, Pending};
+use crate::process::step::Word;
+use crate::process::{Fault, Process, table};
+use stakker::CX;
+
+pub(super) fn on_desire<P: Process>(this: &mut P, cx: CX![P], wish: Desired) {
+    let life = this.life();
+    let desired = table::merge(life.desired, wish);
+    if desired == life.desired || life.stage.is_end() {
+        return;
+    }
+    life.desired = desired;
+    let moves_now = !life.marks.any(Marks::COMMITTING) && table::next(life.stage, desired).is_some();
+    // A desire that leads to a transition is written with it; any other is written by itself, so that it survives.
+    if life.marks.any(Marks::DURABLE) && !moves_now {
+        write_desire(life);
+    }
+    if moves_now {
+        settle(this, cx);
+    }
+}
+
+fn write_desire<P: Process>(life: &mut Life<P>) {
+    let Some(id) = life.id() else { return };
+    // While a transition is on its way, its stage is the one that the journal has next.
+    let (stage, ending) = match life.more.as_ref().and_then(|m| m.pending.as_ref()) {
+        Some(Pending::Enter(stage, _)) => (*stage, false),
+        Some(Pending::End(_)) => (life.stage, true),
+        None => (life.stage, false),
+    };
+    if ending {
+        return;
+    }
+    let (desired, at) = (life.desired, life.kernel().wall());
+    let more = life.more();
+    more.seq += 1;
+    let entry = Entry::Step { id, seq: more.seq, stage, desired, state: None, at };
+    life.kernel().note(entry);
+}
+
+pub(super) fn on_nudge<P: Process>(this: &mut P, cx: CX![P]) {
+    let life = this.life();
+    if life.marks.any(Marks::COMMITTING) || life.marks.any(Marks::QUEUED) || life.stage != Stage::Running {
+        return;
+    }
+    if !life.marks.any(Marks::STEPWISE) {
+        life.kernel().drop_nudges(life.slot);
+        leave(life);
+    }
+    drive(this, cx);
+}
+
+pub(super) fn on_child_ended<P: Process>(this: &mut P, cx: CX![P]) {
+    let life = this.life();
+    if life.marks.any(Marks::OUTLIVED) && !life.kernel().has_live_children(life.slot) {
+        life.marks.clear(Marks::OUTLIVED);
+        settle(this, cx);
+    }
+}
+
+pub(super) fn on_child_failed<P: Process>(this: &mut P, cx: CX![P]) {
+    let life = this.life();
+    if life.stage != Stage::Running || life.marks.any(Marks::COMMITTING) {
+        return;
+    }
+    if let Some((key, why)) = life.kernel().take_child_fault(life.slot) {
+        let epoch = life.epoch;
+        on_word(this, cx, epoch, Word::Fail(Box::new(Fault::Child { key, why })));
+    }
+}

@@ -1,0 +1,68 @@
+//! Parents, children and keys.
+
+use super::Kernel;
+use crate::ProcessId;
+use crate::journal::Desired;
+use crate::process::Poke;
+use crate::runtime::rows::Slot;
+use slotmap::Key;
+
+impl Kernel {
+    pub(crate) fn child_of(&self, parent: Slot, key: &str) -> Option<Slot> {
+        self.kin.borrow().get(&(parent, key.to_owned())).copied()
+    }
+
+    /// Enters a child under its key. Its outcome is kept until the parent ends.
+    pub(crate) fn enter_child(&self, parent: Option<Slot>, key: String, child: Slot) {
+        self.kin.borrow_mut().insert((parent.unwrap_or_else(Slot::null), key), child);
+        if parent.is_some() {
+            self.count_handle(child, 1);
+        }
+    }
+
+    /// Remembers that the journal has a process with this key.
+    pub(in crate::runtime) fn take_key(&self, parent: Option<ProcessId>, key: String) {
+        self.taken_keys.borrow_mut().insert((parent, key));
+    }
+
+    /// Whether the journal would refuse a process with this key, though none may live under it.
+    pub(in crate::runtime) fn is_key_taken(&self, parent: Option<ProcessId>, key: &str) -> bool {
+        self.taken_keys.borrow().contains(&(parent, key.to_owned()))
+    }
+
+    fn children(&self, parent: Slot) -> Vec<Slot> {
+        let kin = self.kin.borrow();
+        kin.range((parent, String::new())..).take_while(|((p, _), _)| *p == parent).map(|(_, c)| *c).collect()
+    }
+
+    pub(crate) fn desire_children(&self, parent: Slot, desired: Desired) {
+        if self.kin.borrow().is_empty() {
+            return;
+        }
+        self.children(parent).into_iter().for_each(|child| self.poke(child, Poke::Desire(desired)));
+    }
+
+    pub(crate) fn has_live_children(&self, parent: Slot) -> bool {
+        if self.kin.borrow().is_empty() {
+            return false;
+        }
+        self.children(parent).into_iter().any(|child| self.is_live(child))
+    }
+
+    pub(super) fn leave_children(&self, parent: Slot) {
+        if self.kin.borrow().is_empty() {
+            return;
+        }
+        let children = self.children(parent);
+        self.kin.borrow_mut().retain(|(p, _), _| *p != parent);
+        children.into_iter().for_each(|child| self.count_handle(child, -1));
+    }
+
+    pub(crate) fn note_child_fault(&self, parent: Slot, key: String, why: String) {
+        self.child_faults.borrow_mut().insert(parent, (key, why));
+    }
+
+    pub(crate) fn take_child_fault(&self, parent: Slot) -> Option<(String, String)> {
+        self.child_faults.borrow_mut().remove(&parent)
+    }
+}

@@ -1,0 +1,100 @@
+# The frame around a payload, the same under every scheduler: starts it at most once, keeps its outputs apart, and leaves
+# evidence of its end. It runs in the sandbox. The lines above have set
+#   name, attempt   which job this is
+#   id              the scheduler's id of the job, of an array as a whole
+#   task            the index of this task, or nothing if the job is no array
+#   again           whether the scheduler has started this before: nothing or 0 if not
+#   pass            a signal that the scheduler gives to this shell alone, or nothing
+#   ends            the signals by which the scheduler says that it is about to kill the job, or nothing
+#   walltime        in seconds, or nothing
+#   warn, after     a signal that this shell gives by itself after so many seconds, or nothing
+# Ends with 97 if another has started this, or it was fenced, and with 98 if it cannot write down who it is.
+top=".attempt-$attempt"
+here="$top${task:+/task-$task}"
+# This also makes a network file system look at the folder afresh, so the fence below is seen.
+[ -z "$task" ] || mkdir "$here" 2>/dev/null
+# The id comes before the start, so that a start without an id is always a fence.
+if [ ! -f "$top/id" ]; then
+    { printf '%s\n' "$id" >"$top/id.job$task" && mv "$top/id.job$task" "$top/id"; } 2>/dev/null || exit 98
+fi
+if ! mkdir "$here/started" 2>/dev/null; then
+    # The scheduler put it back into the queue after its node had failed. What ran there left no evidence, and never will.
+    case "$again" in '' | 0) exit 97 ;; esac
+    [ -f "$here/exit" ] || leave "$here" "$name" 97 restarted "$(date +%s)"
+    exit 97
+fi
+# For a task, `started` of the whole attempt is made by those alone who want it never to start.
+[ -z "$task" ] || [ ! -d "$top/started" ] || exit 97
+
+began=$(date +%s)
+# The payload stays in the process group and session that the scheduler watches. So a signal for this shell alone is
+# handed to every descendant of the payload by name.
+hand_on() {
+    for pid in $(ps -eo pid=,ppid= | awk -v top="$payload" '
+        { kids[$2] = kids[$2] " " $1 }
+        function walk(pid, n, i, of) {
+            print pid
+            n = split(kids[pid], of, " ")
+            for (i = 1; i <= n; i++) walk(of[i])
+        }
+        END { walk(top) }'); do
+        kill -s "$1" "$pid" 2>/dev/null
+    done
+}
+# Not ignored but survived: an ignored signal would be ignored by the payload too.
+trap : TERM INT HUP USR1 USR2
+# shellcheck disable=SC2064 # the name of the signal is known now
+[ -z "$pass" ] || trap "hand_on $pass" "$pass"
+told=
+# shellcheck disable=SC2086 # the names are words
+[ -z "$ends" ] || trap 'told=yes' $ends
+# Waits and then signals the payload. It ends at once, with its sleep, when it is told to.
+later() {
+    trap '' INT HUP USR1 USR2 XCPU QUIT ALRM
+    sleep "$1" &
+    nap=$!
+    trap 'kill -s KILL "$nap" 2>/dev/null; exit' TERM
+    wait "$nap"
+    trap '' TERM
+    hand_on "$2"
+}
+if [ -n "$task" ]; then
+    PROCESSION_TASK=$task
+    export PROCESSION_TASK
+fi
+sh ".payload-$attempt" "$name" </dev/null >"$here/stdout" 2>"$here/stderr" &
+payload=$!
+watches=
+if [ -n "$warn" ]; then
+    later "$after" "$warn" >/dev/null 2>&1 &
+    watches=$!
+fi
+
+# A signal to this shell ends the wait early, so ask until the payload is really gone.
+wait "$payload"
+code=$?
+while kill -s 0 "$payload" 2>/dev/null; do
+    if [ "$told" = yes ]; then
+        # Little time is left: the payload is pressed, so that this shell lives to say how it ended.
+        told=done
+        hand_on TERM
+        later 5 KILL >/dev/null 2>&1 &
+        watches="$watches $!"
+    fi
+    wait "$payload"
+    code=$?
+done
+for watch in $watches; do
+    kill -s TERM "$watch" 2>/dev/null
+done
+cause=exited
+if [ -n "$told" ] && [ "$code" != 0 ]; then
+    cause=told
+    # The scheduler begins to count a little earlier than this shell.
+    [ -n "$walltime" ] && [ $(($(date +%s) - began + 2)) -ge "$walltime" ] && cause=walltime
+fi
+# The tasks of an array share a sandbox, and none knows which files are its own.
+list=list
+[ -z "$task" ] || list=none
+leave "$here" "$name" "$code" "$cause" "$began" "$list"
+exit "$code"

@@ -1,0 +1,42 @@
+# Submits a job, unless that was begun before: repeating it submits nothing.
+# $1 sandbox  $2 attempt  $3 name of the job, and then the options of sbatch
+# Answers one of: submitted ID | known ID | unsure | refused WHY | failed CODE and, after "| ", what sbatch said
+answer() {
+    printf 'PROCESSION-BEGIN 1\n%s\nPROCESSION-END 1\n' "$1"
+    exit 0
+}
+sandbox=$1 attempt=$2 name=$3 here="$1/.attempt-$2"
+shift 3
+[ -d "$sandbox" ] || answer 'refused no-sandbox'
+# What was begun before is looked at before anything can be refused: a refusal means that nothing was started.
+begun() {
+    [ ! -f "$here/id" ] || answer "known $(cat "$here/id")"
+    [ ! -f "$here/declined" ] || answer "$(cat "$here/declined")"
+    [ ! -d "$here" ] || answer unsure
+}
+begun
+[ -f "$sandbox/.job-$attempt" ] && [ -f "$sandbox/.payload-$attempt" ] || answer 'refused no-script'
+command -v sbatch >/dev/null 2>&1 || answer 'refused no-sbatch'
+# Of all who ever come this far for this attempt, one makes the folder. A reconciler may be that one.
+if ! mkdir "$here" 2>/dev/null; then
+    begun
+    answer 'refused no-space'
+fi
+cd "$sandbox" || answer unsure
+here=".attempt-$attempt"
+# Variables count more than the lines in a script. These would make it wait, or make it another job.
+unset SBATCH_ARRAY_INX SBATCH_WAIT SBATCH_TEST_ONLY
+sbatch --parsable --job-name="$name" --no-requeue --chdir="$(pwd)" "$@" ".job-$attempt" \
+    </dev/null >"$here/id.said" 2>"$here/said"
+code=$?
+# With clusters it is `7;cluster`.
+id=$(sed -n 's/^\([0-9][0-9]*\)\(;.*\)\{0,1\}$/\1/p' "$here/id.said" | head -n 1)
+if [ "$code" = 0 ]; then
+    [ -n "$id" ] && printf '%s\n' "$id" >"$here/id.tmp" && mv "$here/id.tmp" "$here/id" || answer unsure
+    answer "submitted $id"
+fi
+{
+    echo "failed $code"
+    head -c 4000 "$here/said" | sed 's/^/| /'
+} >"$here/declined.tmp" && mv "$here/declined.tmp" "$here/declined"
+answer "$(cat "$here/declined")"

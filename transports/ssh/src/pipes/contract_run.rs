@@ -1,0 +1,126 @@
+//! The contract of all transports, as far as it is about files, over pipes.
+
+use super::{Pipe, Rig};
+use crate::sftp::Sftp;
+use crate::talk::{Talk, Window};
+use procession::transport::{Op, RemotePath, Transport};
+use stakker::{ActorOwn, ActorOwnSlab, CX, Stakker, actor, actor_in_slab, fwd_to, ret_nop};
+use stakker_mio::{MioPoll, mio};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+#[expect(dead_code, reason = "commands are the business of the session")]
+#[path = "../../../../tests/src/contract/mod.rs"]
+mod contract;
+
+/// How many turns without an end are a hang: each lasts at most a tenth of a second.
+const MOST_TURNS: usize = 20_000;
+
+/// The actor in the place of a transport.
+pub(crate) struct Host {
+    rig: Rig,
+    work: RemotePath,
+    pipes: ActorOwnSlab<Pipe>,
+    sftp: Option<Sftp>,
+}
+
+impl Host {
+    fn init(_: CX![], rig: Rig) -> Option<Host> {
+        let work = rig.home.to_str().expect("it is text").parse().expect("it is a path");
+        Some(Host { rig, work, pipes: ActorOwnSlab::new(), sftp: None })
+    }
+
+    fn on_op(&mut self, cx: CX![], op: Op) {
+        let op = match op {
+            Op::WhenUp(ret) => return ret.ret(Ok(())),
+            op => op,
+        };
+        if self.sftp.is_none() {
+            let (sftp, talk) = Sftp::new("pipes", Window::Command);
+            self.sftp = Some(sftp);
+            self.on_talk(cx, Box::new(talk));
+        }
+        let work = self.work.clone();
+        let sftp = self.sftp.as_ref().expect("it has just been made");
+        if sftp.small(&work, op).is_err() {
+            panic!("not yet");
+        }
+    }
+
+    fn on_talk(&mut self, cx: CX![], talk: Box<dyn Talk>) {
+        let rig = self.rig.clone();
+        actor_in_slab!(self.pipes, cx, Pipe::init(rig, talk));
+    }
+}
+
+/// A host of pipes, and the loop that drives it.
+pub(crate) struct World {
+    pub(crate) transport: Transport,
+    host: Option<ActorOwn<Host>>,
+    poll: MioPoll,
+    stakker: Stakker,
+    folder: tempfile::TempDir,
+    locals: Vec<tempfile::TempDir>,
+}
+
+impl World {
+    pub(crate) fn new(adjust: impl FnOnce(&mut Rig)) -> World {
+        let folder = tempfile::tempdir().expect("this machine has room");
+        let mut stakker = Stakker::new(Instant::now());
+        let poll = mio::Poll::new().expect("this machine polls");
+        let poll = MioPoll::new(&mut stakker, poll, mio::Events::with_capacity(64), 10).expect("it polls");
+        let mut rig = Rig { home: folder.path().to_owned(), ..Rig::default() };
+        adjust(&mut rig);
+        let host = actor!(stakker, Host::init(rig), ret_nop!());
+        let transport = Transport::new("pipes", fwd_to!([host], on_op() as (Op)));
+        World { transport, host: Some(host), poll, stakker, folder, locals: Vec::new() }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.host = None;
+        self.stakker.run(Instant::now(), false);
+    }
+}
+
+impl contract::Harness for World {
+    fn transport(&mut self) -> Transport {
+        self.transport.clone()
+    }
+
+    fn run_until(&mut self, done: &mut dyn FnMut() -> bool) {
+        for _ in 0..MOST_TURNS {
+            self.stakker.run(Instant::now(), false);
+            if done() {
+                return;
+            }
+            let wait = self.stakker.next_wait_max(Instant::now(), Duration::from_millis(100), false);
+            self.poll.poll(wait).expect("it polls");
+        }
+        panic!("it never ended");
+    }
+
+    fn local_dir(&mut self) -> PathBuf {
+        self.locals.push(tempfile::tempdir().expect("this machine has room"));
+        self.locals[self.locals.len() - 1].path().to_owned()
+    }
+}
+
+/// The first facts about small files, and about transfers.
+const SMALL: &str = "a_host_that_can_be_asked_says_so";
+const TRANSFER: &str = "a_file_arrives_whole";
+
+/// The facts from the one that is called `from` up to `to`.
+fn facts(from: &str, to: &str) -> impl Iterator<Item = contract::Fact> {
+    let skipped = contract::facts().into_iter().skip_while(move |fact| fact.name != from);
+    skipped.take_while(move |fact| fact.name != to)
+}
+
+#[test]
+fn the_contract_of_small_files_holds() {
+    for fact in facts(SMALL, TRANSFER) {
+        println!("fact: {}", fact.name);
+        (fact.check)(&mut World::new(|_| {}));
+    }
+}

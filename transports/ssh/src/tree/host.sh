@@ -1,0 +1,85 @@
+# What the host does for a transfer: one sh that reads commands from its standard input. Each line here ends so that all of
+# them may be joined with spaces: the login shell that starts it may be a csh, which takes no newline in a quoted word.
+# For the same reason there is no apostrophe and no exclamation mark in it.
+LC_ALL=C; export LC_ALL; set -f;
+say() { printf "%s\0" "$@"; };
+fail() { say "fail $1"; exit 1; };
+un() { v=$(printf "%bx" "$1"); v=${v%x}; };
+has() { command -v "$1" >/dev/null 2>&1; };
+if has b3sum; then tool=blake3; hash=b3sum;
+elif has openssl; then tool=sha256; hash="openssl dgst -sha256 -r";
+elif has sha256sum; then tool=sha256; hash=sha256sum;
+elif has shasum; then tool=sha256; hash="shasum -a 256";
+else tool=none; fi;
+set +f; unset v; IFS=" ";
+printf "\0procession 1 %s\0" "$tool";
+for p in tar xargs find dd; do has "$p" || { say "lacks $p"; exit 1; }; done;
+[ "$tool" = none ] && { say "lacks sha256sum"; exit 1; };
+if dd bs=1 count=0 iflag=fullblock </dev/null >/dev/null 2>&1;
+then take() { dd bs="$1" count=1 iflag=fullblock 2>/dev/null; };
+else take() { head -c "$1"; }; fi;
+if find . -prune -printf "" >/dev/null 2>&1; then
+list() { find . -mindepth 1 -printf "%y %m %s %P\0%l\0"; };
+one() { find "$1" -prune -printf "%y %m %s .\0%l\0"; };
+else
+show="set -f; for f do set -- \$(ls -ldn \"\$f\"); l=\$(readlink \"\$f\" 2>/dev/null); n=\${n-\${f#./}}; printf \"%s %s %s\\0%s\\0\" \"\$1\" \"\$5\" \"\$n\" \"\$l\"; unset n; done";
+list() { find . -name . -o -exec sh -c "unset n; $show" sh {} +; };
+one() { n=. sh -c "$show" sh "$1"; };
+fi;
+mv="t=\$1; shift; exec mv -f -- \"\$@\" \"\$t\""; export mv;
+put() {
+kind=$1; stage=$2; un "$3"; dest=$v;
+case $dest in */*) up=${dest%/*}; up=${up:-/};; *) up=.;; esac; name=${dest##*/};
+mkdir -p -- "$up" || fail above;
+here=none; if [ -d "$dest" ]; then here=dir; elif [ -e "$dest" ] || [ -L "$dest" ]; then here=other; fi;
+case $kind-$here in
+tree-dir) cd -- "$dest" || fail enter; say dir; list || fail list;;
+tree-other|file-dir) say exists; exit 1;;
+file-other) cd -- "$up" || fail enter; say file; one "./$name" || fail list;;
+*) cd -- "$up" || fail enter; say none;;
+esac;
+say end; base=$(pwd);
+};
+fill() {
+trap "rm -rf -- \"\$base/\$stage\"" EXIT; trap "exit 1" HUP INT TERM PIPE;
+mkdir -- "./$stage" || fail stage;
+(cd "./$stage" && exec tar -xpomf -) || fail tar;
+[ -f "./$stage/sum" ] || fail cut;
+got=$(cd "./$stage" && xargs -0 cat -- <list | $hash); read -r want <"./$stage/sum";
+[ "${got%% *}" = "$want" ] || fail sum;
+case $kind-$here in
+tree-dir)
+(cd "./$stage/t" && find . -type d -exec sh -c "for d do [ -d \"../../\$d\" ] || mkdir -- \"../../\$d\" || exit 1; done" sh {} +) || fail move;
+(cd "./$stage/t" && find . -type d -exec sh -c "for d do find \"\$d/.\" -name . -o -type d -prune -o -exec sh -c \"\$mv\" sh \"../../\$d/\" {} + || exit 1; done" sh {} +) || fail move;;
+tree-none) mv -- "./$stage/t" "./$name" || fail move; cd "./$name" || fail move;;
+*) if [ -e "./$stage/t" ]; then mv -f -- "./$stage/t" "./$name" || fail move; fi;;
+esac;
+if [ -s "$base/$stage/modes" ]; then xargs -0 -n 2 chmod -- <"$base/$stage/modes" || fail modes; fi;
+rm -rf -- "$base/$stage"; trap - EXIT;
+say done; if [ $kind = tree ]; then list || fail list; else one "./$name" || fail list; fi; say end; exit 0;
+};
+get() {
+un "$1"; if cd -- "$v" 2>/dev/null; then say dir; list || fail list; say end; else ls -d -- "$v/." >/dev/null; fail enter; fi;
+};
+each="h=\$($hash <\"\$1\" 2>/dev/null); printf \"%s\\0\" \"\${h%% *}-\"";
+part() { un "$1"; h=$(dd if="$v" bs=1048576 skip="$2" count="$3" 2>/dev/null | $hash); say "${h%% *}"; };
+raw() {
+un "$1"; { h=$($hash <"$v"); printf "\0sum %s\0" "${h%% *}" >&2; } & dd if="$v" bs=1048576 skip="$2" count="$3" 2>/dev/null; wait;
+};
+gone() {
+un "$1"; was=absent; if [ -e "$v" ] || [ -L "$v" ]; then was=removed; fi; rm -rf -- "$v" || fail remove; say $was;
+};
+while read -r verb a b c; do case $verb in
+put) put "$a" "$b" "$c";;
+get) get "$a";;
+hash) take "$a" | xargs -0 $hash 2>/dev/null | tr "\n" "\0"; say end;;
+each) take "$a" | xargs -0 -n 1 sh -c "$each" sh; say end;;
+part) part "$a" "$b" "$c";;
+fill) fill;;
+sum) h=$(take "$a" | xargs -0 cat -- | $hash); say "${h%% *}";;
+send) take "$a" | xargs -0 tar -cf - || exit 1;;
+raw) raw "$a" "$b" "$c";;
+gone) gone "$a";;
+quit) exit 0;;
+*) fail verb;;
+esac; done; exit 1
