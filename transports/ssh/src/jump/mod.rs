@@ -4,12 +4,12 @@
 //! (`Op::Connect`, which is `direct-tcpip` of RFC 4254, section 7.2), and the next session speaks over that. So a chain is
 //! in one thread, and hosts behind the same gate share its pool.
 
-mod command;
 mod network;
+mod proxy_command;
 
 pub use network::{Finder, Network, NetworkSetup};
 
-use command::Tunnel;
+use proxy_command::ProxyCommand;
 
 use crate::config::Query;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Hosts by the names that the user's `ssh` knows, and the gates that lead to them.
 
-use super::{Hop, Route, Tunnel};
+use super::{Hop, ProxyCommand, Route};
 use crate::auth::Secrets;
 use crate::config::{Lookup, Query, Target};
 use crate::session::Patience;
@@ -17,7 +17,7 @@ pub struct Network {
     runtime: RuntimeHandle,
     setup: NetworkSetup,
     gates: BTreeMap<String, (Transport, ActorOwn<Ssh>)>,
-    tunnels: BTreeMap<String, (Transport, ActorOwn<Tunnel>)>,
+    commands: BTreeMap<String, (Transport, ActorOwn<ProxyCommand>)>,
 }
 
 /// What all hosts of a network have in common.
@@ -84,7 +84,7 @@ impl Network {
     }
 
     fn init(_: CX![], runtime: RuntimeHandle, setup: NetworkSetup) -> Option<Network> {
-        Some(Network { runtime, setup, gates: BTreeMap::new(), tunnels: BTreeMap::new() })
+        Some(Network { runtime, setup, gates: BTreeMap::new(), commands: BTreeMap::new() })
     }
 
     fn on_ask(&mut self, cx: CX![], ask: Ask) {
@@ -118,7 +118,7 @@ impl Network {
         };
         match (&target.route, target.route.last()) {
             (Route::Command(command), _) => {
-                let via = self.tunnel(cx, &target.alias, &command.clone());
+                let via = self.command(cx, &target.alias, &command.clone());
                 ret.ret(Ok((target, Some(via))));
             }
             (Route::Direct, _) | (Route::Jump(_), None) => ret.ret(Ok((target, None))),
@@ -162,11 +162,11 @@ impl Network {
         Ok(transport)
     }
 
-    fn tunnel(&mut self, cx: CX![], host: &str, command: &str) -> Transport {
+    fn command(&mut self, cx: CX![], host: &str, command: &str) -> Transport {
         let (transport, _) = self
-            .tunnels
+            .commands
             .entry(format!("{host} {command}"))
-            .or_insert_with(|| Tunnel::start(cx, host, command));
+            .or_insert_with(|| ProxyCommand::start(cx, host, command));
         transport.clone()
     }
 
