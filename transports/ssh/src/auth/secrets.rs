@@ -37,6 +37,9 @@ struct Vault {
     refused: BTreeMap<Key, Vec<Secret>>,
     open: BTreeMap<Key, Vec<Ret<Reply>>>,
     one_time: usize,
+    /// For whom an answer came too late, if it comes at all.
+    late: BTreeMap<Key, BTreeSet<String>>,
+    watchers: BTreeMap<String, Vec<Fwd<()>>>,
     hosts: BTreeMap<Account, History>,
 }
 
@@ -96,6 +99,31 @@ impl Secrets {
         vault.hosts.retain(|account, _| account.host != alias);
         vault.kept.retain(|key, _| is_other(key));
         vault.refused.retain(|key, _| is_other(key));
+        drop(vault);
+        self.call(&BTreeSet::from([alias.to_owned()]));
+    }
+
+    /// Calls `better` whenever a login to this host may succeed that has failed: an answer came late, or what was refused is
+    /// forgotten.
+    pub(crate) fn watch(&self, alias: &str, better: Fwd<()>) {
+        self.0.borrow_mut().watchers.entry(alias.to_owned()).or_default().push(better);
+    }
+
+    /// A login to this host has failed because nobody answered this prompt in time.
+    pub(super) fn on_unanswered(&self, prompt: &Prompt) {
+        if let Some(key) = Key::of(prompt) {
+            self.0.borrow_mut().late.entry(key).or_default().insert(prompt.host.clone());
+        }
+    }
+
+    fn call(&self, hosts: &BTreeSet<String>) {
+        let vault = self.0.borrow();
+        let watchers: Vec<Fwd<()>> =
+            hosts.iter().filter_map(|host| vault.watchers.get(host)).flatten().cloned().collect();
+        drop(vault);
+        for watcher in watchers {
+            watcher.fwd(());
+        }
     }
 
     /// Answers from what is kept, or asks. Whoever asks for what is being asked already hears the same answer.
@@ -143,13 +171,17 @@ impl Secrets {
                 Reply::Repeated
             }
             Some(answer) => {
-                vault.kept.insert(key, answer.clone());
+                vault.kept.insert(key.clone(), answer.clone());
                 Reply::Answer(answer)
             }
         };
+        let late = vault.late.remove(&key).unwrap_or_default();
         drop(vault);
         for ret in waiting {
             ret.ret(reply.clone());
+        }
+        if let Reply::Answer(_) = reply {
+            self.call(&late);
         }
     }
 
@@ -298,6 +330,23 @@ mod tests {
         let question: Question = open.borrow_mut().pop().unwrap();
         question.answer(Secret::new("x"));
         assert_eq!(heard.get(), 3);
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_is_kept_and_told() {
+        let open = Rc::new(RefCell::new(Vec::new()));
+        let slot = open.clone();
+        let secrets = Secrets::new(Fwd::new(move |question| slot.borrow_mut().push(question)));
+        let told = Rc::new(Cell::new(0));
+        let count = told.clone();
+        secrets.watch("h", Fwd::new(move |()| count.set(count.get() + 1)));
+        assert_eq!(ask(&secrets, PromptKind::Password), "waiting");
+        secrets.on_unanswered(&prompt(PromptKind::Password));
+        let question: Question = open.borrow_mut().pop().unwrap();
+        question.answer(Secret::new("x"));
+        assert_eq!((ask(&secrets, PromptKind::Password), told.get()), ("x".to_owned(), 1));
+        secrets.forget("h");
+        assert_eq!(told.get(), 2);
     }
 
     #[test]
