@@ -118,10 +118,11 @@ impl Ssh {
             secrets: config.secrets,
             patience: config.patience,
         });
-        let dial = Dialer { to, sessions: Vec::new() };
+        let dial = Dialer { to: to.clone(), sessions: Vec::new() };
         let setup = Setup { rules: config.rules, ..Setup::new(&config.name, dial, runtime.clone()) };
         let (sessions, pool) = Pool::start(core, setup);
         let actor = actor_new!(core, Ssh, ret_nop!());
+        to.secrets.watch(&to.target.alias, fwd_to!([actor], on_better_secrets() as ()));
         let transport = Transport::new(&config.name, fwd_to!([actor], on_op() as (Op)));
         call!([actor], Ssh::init(host, config.work, runtime, sessions, pool));
         Ok((transport, actor))
@@ -146,6 +147,11 @@ impl Ssh {
             desk: None,
             tunnels: ActorOwnSlab::new(),
         })
+    }
+
+    /// What barred the host may be over.
+    fn on_better_secrets(&mut self, _: CX![]) {
+        self.sessions.retry();
     }
 
     fn on_op(&mut self, cx: CX![], op: Op) {

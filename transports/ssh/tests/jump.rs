@@ -142,6 +142,24 @@ fn a_command_is_a_way_too() {
 }
 
 #[test]
+fn a_host_that_refused_us_is_tried_again_when_somebody_says_so() {
+    let host = Sshd::start("LogLevel VERBOSE");
+    let key = host.folder.path().join("user.pub");
+    let known = fs::read_to_string(&key).unwrap();
+    fs::write(&key, "").unwrap();
+    let secrets = Secrets::silent();
+    let mut place = Place::new(Config { secrets: secrets.clone(), ..host.config() });
+    for _ in 0..3 {
+        let how = place.run(Exec::new(["true"]));
+        assert!(matches!(&how, Err(TransportError::AuthFailed { .. })), "{how:?}");
+    }
+    assert_eq!(host.log().matches("Failed publickey").count(), 1, "the host is not asked again by itself");
+    fs::write(&key, known).unwrap();
+    secrets.forget("127.0.0.1");
+    says(&mut place, "in");
+}
+
+#[test]
 fn gates_in_a_circle_and_unknown_options_are_refused() {
     let host = Sshd::start("");
     let file = section("a", &host, "ProxyJump b") + &section("b", &host, "ProxyJump a");
