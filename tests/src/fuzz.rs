@@ -6,7 +6,9 @@
 use base64ct::{Base64, Encoding};
 use procession::WallTime;
 use procession::journal::{Column, LedgerRow, ProcessRow};
-use procession::transport::Manifest;
+use procession::transport::{Ended, Exit, Manifest};
+use procession_batch::JobSpec;
+use procession_batch::dialect::{AnswerError, BEGIN, Dialect, END, GridEngine, Lsf, Pbs, PbsFlavour};
 use procession_cli::JobFile;
 use procession_ssh::config::{self, Here};
 use procession_ssh::hostkey::{HostName, KnownHosts, Verdict};
@@ -17,12 +19,15 @@ use std::path::Path;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folder in the corpus.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: &[(&str, Target)] = &[
     ("job_file", job_file),
     ("manifest", manifest),
     ("journal_row", journal_row),
     ("known_hosts", known_hosts),
     ("ssh_config", ssh_config),
+    ("gridengine", gridengine),
+    ("pbs", pbs),
+    ("lsf", lsf),
 ];
 
 /// A job file, once as TOML and once as JSON.
@@ -97,6 +102,44 @@ pub fn ssh_config(bytes: &[u8]) {
         let again = hops.iter().map(Hop::to_string).collect::<Vec<_>>().join(",");
         assert_eq!(Hop::list(&again), Ok(hops.clone()), "hops are read as they are written");
     }
+}
+
+/// What Grid Engine answers: `qstat -xml`, and after a line `past` what `qacct -j` does.
+pub fn gridengine(bytes: &[u8]) {
+    queue(&GridEngine::default(), bytes);
+}
+
+/// What PBS answers: `qstat -f` of either flavour, and after a line `past` the history.
+pub fn pbs(bytes: &[u8]) {
+    queue(&Pbs { flavour: PbsFlavour::Pro }, bytes);
+    queue(&Pbs { flavour: PbsFlavour::Torque }, bytes);
+}
+
+/// What LSF answers: `bjobs -o`, and after a line `past` what `bhist -l` does.
+pub fn lsf(bytes: &[u8]) {
+    queue(&Lsf::default(), bytes);
+}
+
+/// The answers of a scheduler with a queue: to the question how its jobs are, and to a submission that it declined.
+fn queue(dialect: &dyn Dialect, bytes: &[u8]) {
+    let framed = |head: &str| {
+        let stdout = [BEGIN.as_bytes(), b"\n", head.as_bytes(), bytes, b"\n", END.as_bytes(), b"\n"].concat();
+        let total = [stdout.len() as u64, 0];
+        Exit { how: Ended::Code(0), stdout, stderr: Vec::new(), total }
+    };
+    for call in [dialect.status(&[]), dialect.look_up(&[])] {
+        match (call.read)(&framed("")) {
+            // One word about each job: an array has many rows.
+            Ok(found) => assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0), "{found:?}"),
+            Err(AnswerError::Garbled { .. } | AnswerError::Cut { .. }) => {}
+            Err(wrong @ AnswerError::Failed { .. }) => panic!("the command did not fail: {wrong}"),
+        }
+    }
+    let place = procession_batch::Place::of_sandbox("procession-0badcafe-1-1").expect("one of ours");
+    let submit = dialect.submit(&JobSpec::default(), &place);
+    let declined = (submit.read)(&framed("declined\n"));
+    // Bytes that end the frame may leave it empty, but whatever a scheduler says is a refusal or a doubt.
+    assert!(!matches!(declined, Ok(procession_batch::dialect::Submitted::Accepted(_))), "{declined:?}");
 }
 
 fn column(line: &[u8]) -> Column<'_> {

@@ -6,12 +6,13 @@
 use crate::auth::Secrets;
 use crate::config::Target;
 use crate::exec::Command;
+use crate::jump::{ProxyCommand, Route};
 use crate::session::{Destination, Patience, Placement, Session, Unplaced};
 use crate::sftp::Sftp;
 use crate::talk::{Recall, Talk, Window};
 use crate::tunnel::{self, Tunnel};
 use procession::RuntimeHandle;
-use procession::pool::{Dial, Lease, News, Pool, Rules, Sessions, Setup, Urgency};
+use procession::pool::{Budget, Dial, Lease, News, Pool, Report, Rules, Sessions, Setup, Urgency};
 use procession::transport::{Answer, Exec, Exit, Op, RemotePath, Transport, TransportError};
 use stakker::{
     Actor, ActorOwn, ActorOwnSlab, CX, Core, Fwd, Ret, actor, actor_in_slab, actor_new, after, at, call,
@@ -30,8 +31,8 @@ pub struct Config {
     pub name: String,
     /// Where it is, and how to log in there.
     pub target: Target,
-    /// The last host on the way to it, which connects to it; none if we do. For a `ProxyJump` that is the transport of the
-    /// last hop.
+    /// The last host on the way to it, which connects to it: for a `ProxyJump` the transport of the last hop, as a
+    /// [`Network`](crate::jump::Network) finds it. None if we connect, or a `ProxyCommand` does, as the target says.
     pub via: Option<Transport>,
     /// Where relative paths begin: absolute, or below the home folder of the user.
     pub work: RemotePath,
@@ -39,6 +40,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// How many sessions, and how often.
     pub rules: Rules,
+    /// What it shares with other runtimes of the same user; nothing if none.
+    pub budget: Option<Box<dyn Budget>>,
     /// How long it may be silent.
     pub patience: Patience,
 }
@@ -53,6 +56,7 @@ impl Config {
             work,
             secrets: Secrets::silent(),
             rules: Rules::default(),
+            budget: None,
             patience: Patience::default(),
         }
     }
@@ -65,6 +69,9 @@ pub enum StartError {
     /// There is no `MioPoll` in the anymap of this stakker: a runtime in virtual time has none.
     #[error("the runtime has no mio poll")]
     NoPoll,
+    /// The target lies behind other hosts (`ProxyJump`), and no transport of the last of them was given.
+    #[error("{0} lies behind other hosts, and no transport leads to it")]
+    NoGate(String),
 }
 
 /// A host behind SSH, as an actor. Dropping its owner, before the runtime, closes its sessions; whoever asked gets `None`,
@@ -75,6 +82,7 @@ pub struct Ssh {
     runtime: RuntimeHandle,
     sessions: Sessions<Actor<Session>>,
     _pool: ActorOwn<Pool<Dialer>>,
+    _proxy: Option<ActorOwn<ProxyCommand>>,
     next: u64,
     /// Talks that wait for a lease.
     waiting: BTreeMap<u64, Waiting>,
@@ -111,21 +119,45 @@ impl Ssh {
             return Err(StartError::NoPoll);
         }
         let host: Rc<str> = config.name.as_str().into();
+        let (via, proxy) = match (config.via, &config.target.route) {
+            (Some(via), _) => (Some(via), None),
+            (None, Route::Direct) => (None, None),
+            (None, Route::Command(command)) => {
+                let (via, proxy) = ProxyCommand::start(core, &host, command);
+                (Some(via), Some(proxy))
+            }
+            // Never directly: the user said that there is another way.
+            (None, Route::Jump(_)) => return Err(StartError::NoGate(config.name)),
+        };
         let to = Rc::new(Destination {
             host: host.clone(),
             target: Arc::new(config.target),
-            via: config.via,
+            via,
             secrets: config.secrets,
             patience: config.patience,
         });
         let dial = Dialer { to: to.clone(), sessions: Vec::new() };
-        let setup = Setup { rules: config.rules, ..Setup::new(&config.name, dial, runtime.clone()) };
+        let setup = Setup {
+            rules: config.rules,
+            budget: config.budget,
+            ..Setup::new(&config.name, dial, runtime.clone())
+        };
         let (sessions, pool) = Pool::start(core, setup);
         let actor = actor_new!(core, Ssh, ret_nop!());
         to.secrets.watch(&to.target.alias, fwd_to!([actor], on_better_secrets() as ()));
         let transport = Transport::new(&config.name, fwd_to!([actor], on_op() as (Op)));
-        call!([actor], Ssh::init(host, config.work, runtime, sessions, pool));
+        call!([actor], Ssh::init(host, config.work, runtime, sessions, pool, proxy));
         Ok((transport, actor))
+    }
+
+    /// How the host and its sessions are.
+    pub fn report(&mut self, _: CX![], ret: Ret<Report>) {
+        self.sessions.report(ret);
+    }
+
+    /// Tries again now to connect: somebody has dealt with what was wrong.
+    pub fn retry(&mut self, _: CX![]) {
+        self.sessions.retry();
     }
 
     fn init(
@@ -135,6 +167,7 @@ impl Ssh {
         runtime: RuntimeHandle,
         sessions: Sessions<Actor<Session>>,
         pool: ActorOwn<Pool<Dialer>>,
+        proxy: Option<ActorOwn<ProxyCommand>>,
     ) -> Option<Ssh> {
         Some(Ssh {
             host,
@@ -142,6 +175,7 @@ impl Ssh {
             runtime,
             sessions,
             _pool: pool,
+            _proxy: proxy,
             next: 0,
             waiting: BTreeMap::new(),
             desk: None,

@@ -9,7 +9,7 @@ mod proxy_command;
 
 pub use network::{Finder, Network, NetworkSetup};
 
-use proxy_command::ProxyCommand;
+pub(crate) use proxy_command::ProxyCommand;
 
 use crate::config::Query;
 use std::fmt;

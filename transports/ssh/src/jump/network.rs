@@ -1,10 +1,10 @@
 //! Hosts by the names that the user's `ssh` knows, and the gates that lead to them.
 
-use super::{Hop, ProxyCommand, Route};
+use super::Hop;
 use crate::auth::Secrets;
 use crate::config::{Lookup, Query, Target};
 use crate::session::Patience;
-use crate::transport::{Config, Ssh, StartError};
+use crate::transport::{Config, Ssh};
 use procession::RuntimeHandle;
 use procession::pool::Rules;
 use procession::transport::{RemotePath, Transport, TransportError};
@@ -17,7 +17,6 @@ pub struct Network {
     runtime: RuntimeHandle,
     setup: NetworkSetup,
     gates: BTreeMap<String, (Transport, ActorOwn<Ssh>)>,
-    commands: BTreeMap<String, (Transport, ActorOwn<ProxyCommand>)>,
 }
 
 /// What all hosts of a network have in common.
@@ -84,7 +83,7 @@ impl Network {
     }
 
     fn init(_: CX![], runtime: RuntimeHandle, setup: NetworkSetup) -> Option<Network> {
-        Some(Network { runtime, setup, gates: BTreeMap::new(), commands: BTreeMap::new() })
+        Some(Network { runtime, setup, gates: BTreeMap::new() })
     }
 
     fn on_ask(&mut self, cx: CX![], ask: Ask) {
@@ -116,13 +115,9 @@ impl Network {
             Some(Err(e)) => return ret.ret(Err(e)),
             None => return,
         };
-        match (&target.route, target.route.last()) {
-            (Route::Command(command), _) => {
-                let via = self.command(cx, &target.alias, &command.clone());
-                ret.ret(Ok((target, Some(via))));
-            }
-            (Route::Direct, _) | (Route::Jump(_), None) => ret.ret(Ok((target, None))),
-            (Route::Jump(_), Some(_)) if hops >= Hop::MOST => {
+        match target.route.last() {
+            None => ret.ret(Ok((target, None))),
+            Some(_) if hops >= Hop::MOST => {
                 let most = Hop::MOST;
                 let why = format!(
                     "the way to {} goes through more than {most} hosts: is it a circle?",
@@ -130,7 +125,7 @@ impl Network {
                 );
                 ret.ret(Err(TransportError::Refused(why)));
             }
-            (Route::Jump(_), Some(last)) => {
+            Some(last) => {
                 let gate = ret_to!([cx], on_gate(target, ret) as (Found));
                 self.look_up(cx, last, hops + 1, gate);
             }
@@ -154,20 +149,10 @@ impl Network {
             return Ok(transport.clone());
         }
         let config = Config { name: name.clone(), ..self.config(gate, via) };
-        let (transport, owner) =
-            Ssh::start(cx, self.runtime.clone(), config).map_err(|StartError::NoPoll| {
-                TransportError::Refused("a runtime in virtual time reaches no hosts".to_owned())
-            })?;
+        let (transport, owner) = Ssh::start(cx, self.runtime.clone(), config)
+            .map_err(|e| TransportError::Refused(e.to_string()))?;
         self.gates.insert(name, (transport.clone(), owner));
         Ok(transport)
-    }
-
-    fn command(&mut self, cx: CX![], host: &str, command: &str) -> Transport {
-        let (transport, _) = self
-            .commands
-            .entry(format!("{host} {command}"))
-            .or_insert_with(|| ProxyCommand::start(cx, host, command));
-        transport.clone()
     }
 
     fn config(&self, target: Target, via: Option<Transport>) -> Config {
