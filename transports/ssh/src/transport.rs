@@ -44,6 +44,8 @@ pub struct Config {
     pub budget: Option<Box<dyn Budget>>,
     /// How long it may be silent.
     pub patience: Patience,
+    /// The send buffer of each connection, in bytes; the system's choice if it is none (`SO_SNDBUF`, socket(7)).
+    pub send_buffer: Option<usize>,
 }
 
 impl Config {
@@ -58,6 +60,7 @@ impl Config {
             rules: Rules::default(),
             budget: None,
             patience: Patience::default(),
+            send_buffer: None,
         }
     }
 }
@@ -135,6 +138,7 @@ impl Ssh {
             via,
             secrets: config.secrets,
             patience: config.patience,
+            send_buffer: config.send_buffer,
         });
         let dial = Dialer { to: to.clone(), sessions: Vec::new() };
         let setup = Setup {
