@@ -297,7 +297,8 @@ fn a_sandbox_is_stashed_where_its_owner_wants_it() {
 #[test]
 fn a_monitor_warns_and_then_stops_a_job_whose_files_are_fetched() {
     let here = Here::new();
-    let script = "echo slow; echo 'E = -1' >run.log; sleep 8; echo 'E = NaN' >>run.log; sleep 600";
+    let script = "echo slow; echo 'E = -1' >run.log; until [ -e go ]; do sleep 0.1; done
+        echo 'E = NaN' >>run.log; sleep 600";
     let mut running = here.start();
     let job = here.spawn(
         &mut running,
@@ -328,6 +329,8 @@ fn a_monitor_warns_and_then_stops_a_job_whose_files_are_fetched() {
             }
         })
         .expect("it is warned of");
+    let sandbox = names(&here.path("host/jobs")).pop().expect("it is there");
+    std::fs::write(here.path("host/jobs").join(sandbox).join("go"), "").expect("written");
     let outcome = finished(running.runtime.run_until(&job).expect("it ends"));
     let stopped = End::StoppedByMonitor { message: "it diverged".into(), line: "E = NaN".into() };
     assert_eq!(end_of(&outcome), &stopped);
