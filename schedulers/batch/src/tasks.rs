@@ -48,7 +48,7 @@ impl Said {
         Said { end: Some(end), tasks: BTreeMap::new() }
     }
 
-    /// Of a task, or of a job that is no array.
+    /// Of a task that left nothing: what is said of it, or of the whole.
     pub fn of_task(&self, index: u32) -> Option<&End> {
         self.tasks.get(&index).or(self.end.as_ref())
     }

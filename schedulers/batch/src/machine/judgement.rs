@@ -8,7 +8,8 @@ pub(super) fn proven(ending: Ending, said: &Said) -> Ending {
     if ending.tasks.is_empty() {
         return Ending { end: explained(ending.end, said.end.as_ref()), ..ending };
     }
-    let explain = |task: Task| Task { end: explained(task.end, said.of_task(task.index)), ..task };
+    // What is said of the whole is about the tasks that are not there any more, not about one that left its file.
+    let explain = |task: Task| Task { end: explained(task.end, said.tasks.get(&task.index)), ..task };
     whole(ending.tasks.into_iter().map(explain).collect())
 }
 
@@ -20,7 +21,7 @@ pub(super) fn unproven(left: Vec<Task>, said: &Said, array: Option<ArrayRange>) 
     };
     let mut left = left.into_iter().peekable();
     let task = |index| match left.next_if(|task| task.index == index) {
-        Some(task) => Task { end: explained(task.end, said.of_task(index)), ..task },
+        Some(task) => Task { end: explained(task.end, said.tasks.get(&index)), ..task },
         None => Task { index, end: doubtful(said.of_task(index)), started: None, over: None },
     };
     whole(range.indices().map(task).collect())
@@ -79,7 +80,9 @@ mod tests {
     fn a_success_is_not_talked_away_and_a_failure_is_explained() {
         let all = [task(0, End::Exited { code: 0 }), task(1, End::Signalled { signal: 9 })].to_vec();
         let ending = Ending { end: End::Signalled { signal: 9 }, started: None, over: None, tasks: all };
-        let ending = proven(ending, &Said::of(End::OutOfMemory));
+        let mut said = Said::of(End::CancelledElsewhere { by: None });
+        said.tasks.insert(1, End::OutOfMemory);
+        let ending = proven(ending, &said);
         assert_eq!((&ending.tasks[0].end, &ending.end), (&End::Exited { code: 0 }, &End::OutOfMemory));
     }
 }
