@@ -4,5 +4,7 @@
 
 mod clients;
 mod dialects;
+mod ends;
 mod handles;
+mod hosts;
 mod loops;
