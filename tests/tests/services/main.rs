@@ -5,6 +5,8 @@
 mod clients;
 mod dialects;
 mod ends;
+mod gridengine;
 mod handles;
 mod hosts;
 mod loops;
+mod slurm;

@@ -4,15 +4,23 @@
 //! are encrypted, an agent that does not answer) happens on helper threads that call no code of the user.
 #![forbid(unsafe_code)]
 
+mod aside;
 pub mod auth;
+mod certificate;
 pub mod config;
+mod exec;
 pub mod hostkey;
+#[expect(dead_code, reason = "sessions come next")]
 pub mod jump;
-#[cfg_attr(not(test), expect(dead_code, reason = "sessions come next"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "trees come next"))]
 mod nonce;
 #[cfg(test)]
 mod pipes;
-#[allow(dead_code, unused_imports, reason = "sessions come next")]
+mod session;
+#[allow(dead_code, unused_imports, reason = "trees come next")]
 mod sftp;
-#[expect(dead_code, reason = "sessions come next")]
 mod talk;
+mod transport;
+
+pub use session::Patience;
+pub use transport::{Config, Ssh, StartError};

@@ -66,6 +66,8 @@ pub(crate) enum Opens {
     Command(String),
     /// A subsystem of the server.
     Subsystem(&'static str),
+    /// Nothing: the channel is closed as soon as it is open. It shows that the server answers, and starts no process.
+    Nothing,
     /// A connection from the server to an address, as the server sees it.
     Address {
         /// Name or number.
@@ -113,6 +115,33 @@ pub(crate) struct Closed {
     pub(crate) code: i32,
     /// The signal, by name without `SIG`.
     pub(crate) signal: Option<String>,
+}
+
+/// A wish from outside that a talk may end, shared by the talk and by whoever wishes.
+#[derive(Default)]
+pub(crate) struct Recall {
+    wished: std::cell::Cell<bool>,
+    line: std::cell::RefCell<Option<Line>>,
+}
+
+impl Recall {
+    /// The talk was placed: it is to be poked through `line`.
+    pub(crate) fn attach(&self, line: Line) {
+        *self.line.borrow_mut() = Some(line);
+    }
+
+    /// Wishes that the talk may end.
+    pub(crate) fn wish(&self) {
+        self.wished.set(true);
+        if let Some(line) = &*self.line.borrow() {
+            line.poke();
+        }
+    }
+
+    /// Whether somebody wishes it.
+    pub(crate) fn is_wished(&self) -> bool {
+        self.wished.get()
+    }
 }
 
 /// The way from outside to a talk and to its session: cheap to clone, owns nothing. After the talk is over it does nothing.

@@ -16,7 +16,6 @@ mod secrets;
 mod thread;
 mod wire;
 
-#[expect(unused_imports, reason = "sessions use them next")]
 pub(crate) use authentication::{Authentication, Login};
 pub use prompt::{Prompt, PromptKind, Question, Secret};
 pub use secrets::Secrets;

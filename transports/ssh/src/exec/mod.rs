@@ -1,0 +1,366 @@
+//! A command on the host: framed, so that its end is evidence, and killed by its process group.
+
+mod frame;
+mod quote;
+mod signals;
+
+use crate::session::LONGEST_LINE;
+use crate::talk::{Closed, Line, Opens, Outbox, Recall, Talk};
+use frame::{Heard, Order, Reader};
+use procession::transport::{
+    Answer, CancelToken, Chunk, Ended, Exec, Exit, RemotePath, Stream, TransportError,
+};
+use stakker::Fwd;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How long outputs are listened to after the command has ended, and how long we wait for a killed one: enough for what a
+/// pipeline still has to say, and short beside what its user would notice.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// How long a login that hangs may take to say who is to be killed.
+const HOPE: Duration = Duration::from_secs(10);
+
+/// A conversation with a framed command.
+pub(crate) struct Command {
+    host: Rc<str>,
+    /// For messages.
+    program: String,
+    folder: String,
+    line: String,
+    stdin: Vec<u8>,
+    said: usize,
+    streams: [Listener; 2],
+    stream: Option<Fwd<Chunk>>,
+    keep: usize,
+    limit: Option<Duration>,
+    /// When the limit is reached, once the command was begun.
+    late: Option<Instant>,
+    state: State,
+    /// The command line was sent.
+    begun: bool,
+    /// Why it could not be run.
+    failure: Option<TransportError>,
+    /// Why it is to be killed.
+    verdict: Option<TransportError>,
+    recall: Rc<Recall>,
+    session: Option<Line>,
+    answer: Option<Answer<Exit>>,
+    _cancel: Option<CancelToken>,
+}
+
+struct Listener {
+    reader: Reader,
+    kept: Vec<u8>,
+    total: u64,
+    /// Its end mark was seen.
+    ended: bool,
+}
+
+enum State {
+    /// The frame has not spoken yet. If it is to be killed already, that is waited for until then.
+    Asked {
+        hope: Option<Instant>,
+    },
+    Running {
+        group: u32,
+    },
+    /// It is being killed; the cell says when that is done.
+    Killed {
+        done: Rc<Cell<bool>>,
+        grace: Option<Instant>,
+    },
+    Over {
+        how: Ended,
+        grace: Option<Instant>,
+    },
+    /// Nothing more is waited for.
+    Done,
+}
+
+impl Command {
+    /// The conversation that runs `exec` below the work folder. `mark` is a number that nobody can foresee.
+    pub(crate) fn new(
+        host: Rc<str>,
+        work: &RemotePath,
+        mark: u64,
+        exec: Exec,
+        answer: Answer<Exit>,
+    ) -> Result<Command, (TransportError, Answer<Exit>)> {
+        let Some(program) = exec.argv.first() else {
+            let why = "a command has at least the name of a program".to_owned();
+            return Err((TransportError::Refused(why), answer));
+        };
+        // `exec` would take it for an option; and no file can have no name.
+        if program.starts_with('-') || program.is_empty() {
+            return Err((TransportError::NotFound(program.clone()), answer));
+        }
+        if let Some(odd) = exec.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0', '\n'])) {
+            return Err((TransportError::Refused(format!("{odd:?} is no name of a variable")), answer));
+        }
+        let words = exec.argv.iter().chain(exec.env.values());
+        if let Some(odd) = words.into_iter().find(|word| word.contains('\0')) {
+            return Err((TransportError::Refused(format!("{odd:?} holds a NUL")), answer));
+        }
+        let folder = match &exec.cwd {
+            Some(path) => work.join(path),
+            None => work.clone(),
+        };
+        let mark = format!("@{mark:016x}:");
+        let order = Order { argv: &exec.argv, folder: folder.as_str(), env: &exec.env };
+        let (line, first) = frame::lay_out(frame::script(&mark, &order), LONGEST_LINE);
+        let mut stdin = first.into_bytes();
+        stdin.extend_from_slice(&exec.stdin);
+        let listener = || Listener { reader: Reader::new(&mark), kept: Vec::new(), total: 0, ended: false };
+        Ok(Command {
+            host,
+            program: program.clone(),
+            folder: folder.to_string(),
+            line,
+            stdin,
+            said: 0,
+            streams: [listener(), listener()],
+            stream: exec.stream,
+            keep: exec.keep,
+            limit: exec.timeout,
+            late: None,
+            state: State::Asked { hope: None },
+            begun: false,
+            failure: None,
+            verdict: None,
+            recall: Rc::default(),
+            session: None,
+            answer: Some(answer),
+            _cancel: exec.cancel,
+        })
+    }
+
+    /// The wish that it may be cancelled.
+    pub(crate) fn recall(&self) -> Rc<Recall> {
+        self.recall.clone()
+    }
+
+    /// The token of its caller.
+    pub(crate) fn cancel(&self) -> Option<&CancelToken> {
+        self._cancel.as_ref()
+    }
+
+    fn on_heard(&mut self, from: Stream, heard: Heard) {
+        match heard {
+            Heard::Output(bytes) => self.keep(from, bytes),
+            Heard::Began(group) => {
+                if let State::Asked { .. } = self.state {
+                    self.state = State::Running { group };
+                }
+            }
+            Heard::NoFolder { permission: false } => self.fail(TransportError::NotFound(self.folder.clone())),
+            Heard::NoFolder { permission: true } => {
+                self.fail(TransportError::Permission(self.folder.clone()))
+            }
+            // Whether it was not found or not permitted is in the status of the end mark.
+            Heard::NoProgram => self.fail(TransportError::NotFound(self.program.clone())),
+            Heard::Ended { status, remark } => {
+                self.streams[from as usize].ended = true;
+                if let Stream::Stdout = from {
+                    self.on_ended(status, remark);
+                }
+            }
+        }
+    }
+
+    fn on_ended(&mut self, status: i32, remark: bool) {
+        // 126: found, but it can't be run (POSIX, sh, 2.8.2).
+        if let (Some(TransportError::NotFound(_)), 126) = (&self.failure, status) {
+            self.failure = Some(TransportError::Permission(self.program.clone()));
+        }
+        let silent = [128 + signals::INT, 128 + signals::PIPE].contains(&status);
+        let how = match status > 128 && (remark || silent) {
+            true => Ended::Signal(status - 128),
+            false => Ended::Code(status),
+        };
+        self.state = State::Over { how, grace: None };
+    }
+
+    fn fail(&mut self, why: TransportError) {
+        self.failure.get_or_insert(why);
+    }
+
+    fn keep(&mut self, from: Stream, bytes: Vec<u8>) {
+        let listener = &mut self.streams[from as usize];
+        listener.total += bytes.len() as u64;
+        let room = self.keep.saturating_sub(listener.kept.len());
+        listener.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if let Some(stream) = &self.stream {
+            stream.fwd(Chunk { stream: from, bytes });
+        }
+    }
+
+    /// Looks at the limit and at the wish to cancel, and kills the command if it is so and its group is known.
+    fn judge(&mut self, now: Instant) {
+        if let (None, Some(limit)) = (self.late, self.limit) {
+            self.late = now.checked_add(limit);
+        }
+        if self.recall.is_wished() {
+            self.verdict.get_or_insert(TransportError::Cancelled);
+        } else if self.late.is_some_and(|late| now >= late) {
+            let why = format!("{} (limit {:?})", self.program, self.limit.unwrap_or_default());
+            self.verdict.get_or_insert(TransportError::TimedOut(why));
+        }
+        if let (Some(_), State::Running { group }, Some(session)) =
+            (&self.verdict, &self.state, &self.session)
+        {
+            let done = Rc::new(Cell::new(false));
+            session.errand(Box::new(Kill { group: *group, done: done.clone(), session: session.clone() }));
+            self.state = State::Killed { done, grace: None };
+        }
+    }
+
+    fn tell(&mut self, how: Result<Ended, TransportError>) {
+        self.state = State::Done;
+        let Some(answer) = self.answer.take() else { return };
+        let [out, err] = &mut self.streams;
+        answer.ret(how.map(|how| Exit {
+            how,
+            stdout: std::mem::take(&mut out.kept),
+            stderr: std::mem::take(&mut err.kept),
+            total: [out.total, err.total],
+        }));
+    }
+
+    /// The channel is closed, and the frame did not say how it ended.
+    fn without_end(&self, closed: &Closed) -> Result<Ended, TransportError> {
+        let noise: Vec<u8> = self.streams.iter().flat_map(|stream| stream.reader.noise()).copied().collect();
+        let noise = String::from_utf8_lossy(&noise).trim().to_owned();
+        match (&self.state, &closed.signal, closed.code) {
+            (State::Asked { .. }, _, _) => Err(TransportError::Protocol(format!(
+                "{} did not run a command; its login said: {noise:?}",
+                self.host
+            ))),
+            // The whole group was killed, the frame with it; sshd saw the signal.
+            (_, Some(name), _) if signals::number(name).is_some() => {
+                Ok(Ended::Signal(signals::number(name).unwrap_or_default()))
+            }
+            (_, _, _) => Err(TransportError::Unreachable {
+                host: self.host.to_string(),
+                why: format!("{} vanished without an exit status", self.program),
+            }),
+        }
+    }
+}
+
+impl Talk for Command {
+    fn opens(&self) -> Opens {
+        Opens::Command(self.line.clone())
+    }
+
+    fn placed(&mut self, line: Line) {
+        self.recall.attach(line.clone());
+        self.session = Some(line);
+    }
+
+    fn say(&mut self, out: &mut Outbox) {
+        self.begun = true;
+        let rest = &self.stdin[self.said..];
+        let slice = &rest[..rest.len().min(out.room())];
+        out.push(slice);
+        self.said += slice.len();
+        if self.said == self.stdin.len() {
+            out.end();
+        }
+    }
+
+    fn hear(&mut self, from: Stream, bytes: &[u8]) {
+        let mut heard = Vec::new();
+        self.streams[from as usize].reader.hear(bytes, &mut heard);
+        heard.into_iter().for_each(|heard| self.on_heard(from, heard));
+    }
+
+    fn on_end(&mut self) {
+        for from in [Stream::Stdout, Stream::Stderr] {
+            let mut heard = Vec::new();
+            self.streams[from as usize].reader.end(&mut heard);
+            heard.into_iter().for_each(|heard| self.on_heard(from, heard));
+        }
+    }
+
+    fn on_time(&mut self, now: Instant) -> Option<Instant> {
+        self.judge(now);
+        let (wait, until) = match &mut self.state {
+            State::Asked { hope } if self.verdict.is_some() => (HOPE, hope),
+            State::Asked { .. } | State::Running { .. } => return self.late,
+            State::Killed { done, grace } if done.get() => (GRACE, grace),
+            State::Killed { .. } | State::Done => return None,
+            State::Over { grace, .. } => (GRACE, grace),
+        };
+        let until = *until.get_or_insert(now + wait);
+        if now < until {
+            return Some(until);
+        }
+        let how = match &self.state {
+            State::Over { how, .. } => Ok(*how),
+            State::Asked { .. } | State::Running { .. } | State::Killed { .. } | State::Done => {
+                Err(self.verdict.take().unwrap_or(TransportError::Cancelled))
+            }
+        };
+        let how = self.failure.take().map_or(how, Err);
+        self.tell(how);
+        None
+    }
+
+    fn is_done(&self) -> bool {
+        match self.state {
+            State::Asked { .. } => self.recall.is_wished() && !self.begun,
+            State::Running { .. } | State::Killed { .. } | State::Over { .. } => false,
+            State::Done => true,
+        }
+    }
+
+    fn over(mut self: Box<Self>, how: Result<Closed, TransportError>) {
+        let told = match (how, &self.state) {
+            (_, State::Done) => return,
+            (Err(e), State::Asked { .. }) if !self.begun => Err(self.verdict.take().unwrap_or(e)),
+            // Whether it runs, or was killed: who knows.
+            (Err(e), State::Asked { .. } | State::Running { .. } | State::Killed { .. }) => Err(e),
+            (_, State::Over { how, .. }) => Ok(*how),
+            (Ok(_), State::Asked { .. }) if !self.begun => Err(TransportError::Cancelled),
+            (Ok(closed), State::Asked { .. } | State::Running { .. } | State::Killed { .. }) => {
+                self.verdict.take().map_or_else(|| self.without_end(&closed), Err)
+            }
+        };
+        let told = self.failure.take().map_or(told, Err);
+        self.tell(told);
+    }
+}
+
+/// The kill of a process group, as a command of its own.
+struct Kill {
+    group: u32,
+    done: Rc<Cell<bool>>,
+    session: Line,
+}
+
+impl Talk for Kill {
+    fn opens(&self) -> Opens {
+        let group = self.group;
+        // Where the login shell did not step aside the group has another number, which `ps` knows.
+        let script = format!(
+            "kill -KILL -- -{group} 2>/dev/null||kill -KILL -- -$(ps -o pgid= -p {group}|tr -d \" \") 2>/dev/null"
+        );
+        Opens::Command(format!("exec sh -c {}", quote::line(&script)))
+    }
+
+    fn say(&mut self, out: &mut Outbox) {
+        out.end();
+    }
+
+    fn hear(&mut self, _: Stream, _: &[u8]) {}
+
+    fn over(self: Box<Self>, how: Result<Closed, TransportError>) {
+        if let Err(e) = how {
+            log::warn!("the process group {} may go on: {e}", self.group);
+        }
+        self.done.set(true);
+        self.session.poke();
+    }
+}
