@@ -15,7 +15,8 @@ fn a_crash_of_a_node_is_told(accounting: bool) {
     let host = Host::new(vec![slurm.env()]);
     let mut running = host.start(Slurm);
     let mut launch = |node: &str| {
-        let spec = json!({ "name": node, "script": "sleep 600", "scheduler": [format!("--nodelist={node}")] });
+        let spec =
+            json!({ "name": node, "script": "sleep 600", "scheduler": [format!("--nodelist={node}")] });
         host.launch(&mut running, spec)
     };
     let (falls, returns) = (launch("node1"), launch("node2"));
