@@ -1,5 +1,8 @@
 //! For tests: `sh` and `sftp-server` of this machine over plain pipes, in the place of a session.
-#![expect(clippy::disallowed_methods, reason = "this is the loop of a test: it reads the clock and reaps its children")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the loop of a test: it reads the clock and reaps its children"
+)]
 
 mod contract_run;
 
