@@ -21,6 +21,7 @@ mod session;
 mod sftp;
 mod talk;
 mod transport;
+mod tunnel;
 
 pub use session::Patience;
 pub use transport::{Config, Ssh, StartError};

@@ -210,6 +210,11 @@ impl Outbox {
         self.ended = true;
     }
 
+    /// Whether nothing more will be added. The talk is not asked any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// What is still to be written.
     pub(crate) fn rest(&self) -> &[u8] {
         &self.bytes[self.taken..]

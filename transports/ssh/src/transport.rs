@@ -7,15 +7,22 @@ use crate::auth::Secrets;
 use crate::config::Target;
 use crate::exec::Command;
 use crate::session::{Destination, Patience, Placement, Session, Unplaced};
-use crate::talk::{Recall, Talk};
+use crate::sftp::Sftp;
+use crate::talk::{Recall, Talk, Window};
+use crate::tunnel::{self, Tunnel};
 use procession::RuntimeHandle;
 use procession::pool::{Budget, Dial, Lease, News, Pool, Report, Rules, Sessions, Setup, Urgency};
 use procession::transport::{Answer, Exec, Exit, Op, RemotePath, Transport, TransportError};
-use stakker::{Actor, ActorOwn, CX, Core, Fwd, Ret, actor, actor_new, call, fwd_to, ret_nop, ret_some_to, ret_to};
+use stakker::{
+    Actor, ActorOwn, ActorOwnSlab, CX, Core, Fwd, Ret, actor, actor_in_slab, actor_new, after, at, call,
+    fwd_to, ret_nop, ret_some_to, ret_to,
+};
 use stakker_mio::MioPoll;
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// How a host is used.
 pub struct Config {
@@ -74,7 +81,22 @@ pub struct Ssh {
     next: u64,
     /// Talks that wait for a lease.
     waiting: BTreeMap<u64, Waiting>,
+    desk: Option<Desk>,
+    tunnels: ActorOwnSlab<Tunnel>,
 }
+
+/// The SFTP server that small operations share.
+struct Desk {
+    sftp: Sftp,
+    opened: Instant,
+    used: Instant,
+}
+
+/// A channel for small operations is closed when nobody has asked it for so long: it takes a place among MaxSessions.
+const DESK_IDLE: Duration = Duration::from_secs(60);
+
+/// After so long another one is opened, so that the session under it may end.
+const DESK_AGE: Duration = Duration::from_secs(600);
 
 struct Waiting {
     talk: Box<dyn Talk>,
@@ -126,17 +148,71 @@ impl Ssh {
         sessions: Sessions<Actor<Session>>,
         pool: ActorOwn<Pool<Dialer>>,
     ) -> Option<Ssh> {
-        Some(Ssh { host, work, runtime, sessions, _pool: pool, next: 0, waiting: BTreeMap::new() })
+        Some(Ssh {
+            host,
+            work,
+            runtime,
+            sessions,
+            _pool: pool,
+            next: 0,
+            waiting: BTreeMap::new(),
+            desk: None,
+            tunnels: ActorOwnSlab::new(),
+        })
     }
 
     fn on_op(&mut self, cx: CX![], op: Op) {
         match op {
             Op::Exec(exec, answer) => self.exec(cx, exec, answer),
-            Op::WhenUp(ret) => self.sessions.when_up(stakker::Ret::new(move |up: Option<()>| match up {
+            Op::WhenUp(ret) => self.sessions.when_up(Ret::new(move |up: Option<()>| match up {
                 Some(()) => ret.ret(Ok(())),
                 None => drop(ret),
             })),
-            _ => {}
+            Op::Connect { host, port, ret } => self.connect(cx, host, port, ret),
+            op @ (Op::List(..)
+            | Op::Stat(..)
+            | Op::Mkdir { .. }
+            | Op::Rename { .. }
+            | Op::Remove { tree: false, .. }
+            | Op::Symlink { .. }
+            | Op::Chmod { .. }
+            | Op::Read { .. }
+            | Op::Write { .. }) => self.small(cx, op),
+            Op::Put(_, answer) | Op::Get(_, answer) => {
+                answer.ret(Err(TransportError::Refused("trees come next".to_owned())))
+            }
+            Op::Remove { ret, .. } => ret.ret(Err(TransportError::Refused("trees come next".to_owned()))),
+        }
+    }
+
+    /// Small operations on files share one channel, which stays open for a while.
+    fn small(&mut self, cx: CX![], op: Op) {
+        let now = cx.now();
+        if self.desk.as_ref().is_none_or(|desk| desk.sftp.is_over() || now >= desk.opened + DESK_AGE) {
+            self.close_desk();
+            let (sftp, talk) = Sftp::new(&self.host, Window::Command);
+            self.desk = Some(Desk { sftp, opened: now, used: now });
+            self.have(cx, Urgency::Work, Box::new(talk));
+            after!(DESK_IDLE, [cx], on_desk_idle());
+        }
+        let desk = self.desk.as_mut().expect("it has just been made");
+        desk.used = now;
+        desk.sftp.small(&self.work, op).unwrap_or_else(|_| unreachable!("only small operations come here"));
+    }
+
+    fn on_desk_idle(&mut self, cx: CX![]) {
+        match &self.desk {
+            None => {}
+            Some(desk) if cx.now() >= desk.used + DESK_IDLE => self.close_desk(),
+            Some(desk) => {
+                at!(desk.used + DESK_IDLE, [cx], on_desk_idle());
+            }
+        }
+    }
+
+    fn close_desk(&mut self) {
+        if let Some(desk) = self.desk.take() {
+            desk.sftp.close();
         }
     }
 
@@ -151,6 +227,17 @@ impl Ssh {
                 self.have(cx, Urgency::Work, Box::new(command));
             }
             Err((e, answer)) => answer.ret(Err(e)),
+        }
+    }
+
+    fn connect(&mut self, cx: CX![], host: String, port: u16, answer: Answer<OwnedFd>) {
+        match tunnel::ends() {
+            Ok((ours, theirs)) => {
+                let (talk, pipe) = tunnel::talk(host, port, theirs, answer);
+                actor_in_slab!(self.tunnels, cx, Tunnel::init(ours, pipe));
+                self.have(cx, Urgency::Work, Box::new(talk));
+            }
+            Err(e) => answer.ret(Err(TransportError::Refused(format!("a pair of sockets: {e}")))),
         }
     }
 

@@ -345,7 +345,7 @@ impl Talk for Kill {
         let group = self.group;
         // Where the login shell did not step aside the group has another number, which `ps` knows.
         let script = format!(
-            "kill -KILL -- -{group} 2>/dev/null||kill -KILL -- -$(ps -o pgid= -p {group}|tr -d \" \") 2>/dev/null"
+            "kill -s KILL -- -{group} 2>/dev/null||kill -s KILL -- -$(ps -o pgid= -p {group}|tr -d \" \") 2>/dev/null"
         );
         Opens::Command(format!("exec sh -c {}", quote::line(&script)))
     }

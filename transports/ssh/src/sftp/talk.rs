@@ -107,6 +107,12 @@ impl Sftp {
         self.poke();
     }
 
+    /// Whether it takes no errands any more: its channel is gone, or it is being closed.
+    pub(crate) fn is_over(&self) -> bool {
+        let desk = self.0.borrow();
+        desk.broken.is_some() || desk.closing
+    }
+
     /// Asks the running errands whether they have more to say.
     pub(crate) fn poke(&self) {
         let line = self.0.borrow().line.clone();
