@@ -2,6 +2,7 @@
 
 use super::Desk;
 use super::session::TICK;
+use super::watch::Vigil;
 use crate::args::Logs;
 use crate::exit::{Exit, Trouble};
 use crate::kinds::job;
@@ -31,6 +32,7 @@ pub(crate) fn logs(desk: &Desk, args: &Logs) -> Result<Exit, Trouble> {
         return Ok(Exit::Well);
     }
     let mut signals = Signals::listen()?;
+    let mut vigil = Vigil::new(desk);
     loop {
         // Whether it is over is asked first: what it wrote last is read then.
         let (files, is_over) = look(desk, args.id, stream)?;
@@ -43,6 +45,7 @@ pub(crate) fn logs(desk: &Desk, args: &Logs) -> Result<Exit, Trouble> {
         if is_over {
             return Ok(Exit::Well);
         }
+        vigil.look();
         if signals.wait(TICK) > 0 {
             return Ok(Exit::Interrupted);
         }
