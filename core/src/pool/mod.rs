@@ -67,8 +67,9 @@ pub trait Dial: 'static {
     /// Begins to open a session. `news` hears [`News::Opened`] and later its end, or only its end. Dropping all clones of
     /// `news` is an end too, as unreachable.
     ///
-    /// [`TransportError::AuthFailed`] and [`TransportError::HostKeyChanged`] as the end of one that was not open yet stop all
-    /// further tries until [`Sessions::retry`]; any other reason is tried again by the pool.
+    /// [`TransportError::AuthFailed`], [`TransportError::HostKeyChanged`] and [`TransportError::HostKeyUnknown`] as the end of
+    /// one that was not open yet stop all further tries until [`Sessions::retry`]; any other reason is tried again by the
+    /// pool.
     fn open(&mut self, core: &mut Core, news: Fwd<News<Self::Session>>);
 
     /// Closes a session. Nothing on it is leased any more.

@@ -184,6 +184,10 @@ impl Witness for Oracle {
     fn on_exit(&self, _host: &str, job: &str, code: i32) {
         self.seen.borrow_mut().exits.insert(job.to_owned(), code);
     }
+
+    fn on_broken(&self, host: &str, what: String) {
+        self.object(format!("{host}: {what}"));
+    }
 }
 
 impl Seen {

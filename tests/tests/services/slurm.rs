@@ -302,6 +302,25 @@ fn a_submission_that_failed_and_yet_arrived_runs_once() {
 }
 
 #[test]
+fn an_acknowledged_job_that_slurm_has_lost_is_submitted_anew() {
+    let mut site = Site::new(Cluster::default());
+    let job = site.spawn(json!({
+        "name": "a", "script": "echo $PROCESSION_ATTEMPT >n", "outputs": [{ "pattern": "n" }],
+        "scheduler": ["--hold"],
+    }));
+    let id = site.id(&job);
+    site.command(&["scontrol", "update", &format!("JobId={id}"), "JobName=lost"]);
+    site.until(&job, |state| state.attempt().is_some_and(|attempt| attempt.number == 2));
+    let id = site.id(&job);
+    site.command(&["scontrol", "release", &id]);
+    let outcome = site.end(&job);
+    assert!(outcome.is_success() && outcome.attempt == 2, "{outcome:?}");
+    site.command(&["scancel", "--name=lost"]);
+    until("the queue is empty", || site.command(&["squeue", "-h"]).is_empty());
+    site.is_clean();
+}
+
+#[test]
 fn a_controller_that_is_away_changes_no_job() {
     let mut site = Site::new(Cluster::default());
     let job = site.spawn(json!({ "name": "a", "script": "until [ -f go ]; do sleep 0.1; done" }));

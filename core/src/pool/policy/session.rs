@@ -64,10 +64,7 @@ impl Session {
             // Control on its own channel takes nothing from the others.
             Urgency::Work | Urgency::Bulk => self.in_use() - self.control.min(self.spare()),
         };
-        !self.draining
-            && self.rest_until.is_none_or(|until| until <= now)
-            && in_use < limit
-            && self.in_use() < self.limit
+        !self.draining && self.rest_until.is_none_or(|until| until <= now) && in_use < limit
     }
 
     /// How many channels are for control alone.

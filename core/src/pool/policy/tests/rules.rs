@@ -199,6 +199,20 @@ fn credentials_that_are_refused_are_not_tried_again_until_somebody_says_so() {
 }
 
 #[test]
+fn a_host_key_is_for_people_too() {
+    let (host, why) = ("host".to_owned(), "ed25519 SHA256:x".to_owned());
+    for key in [
+        TransportError::HostKeyUnknown { host: host.clone(), why: why.clone() },
+        TransportError::HostKeyChanged { host, why },
+    ] {
+        let mut tale = Tale::new(Rules::default());
+        tale.ask(Urgency::Work);
+        assert_eq!(tale.on(Event::Ended(SessionId(1), key.clone())), [Effect::Fail(Ticket(1), key)]);
+        assert_eq!((tale.pass(seconds(100_000)), health(&tale)), (vec![], Health::NeedsAuth));
+    }
+}
+
+#[test]
 fn an_old_session_goes_when_a_young_one_is_there() {
     let rules = Rules { age: seconds(1000), idle: seconds(100_000), ..Rules::default() };
     let (mut tale, old) = Tale::opened(rules);
