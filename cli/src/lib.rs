@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod board;
 mod commands;
 mod engine;
 mod exit;
@@ -21,6 +22,7 @@ mod kinds;
 mod place;
 mod program;
 mod progress;
+mod reach;
 mod screen;
 mod signals;
 mod store;

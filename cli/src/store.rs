@@ -37,6 +37,16 @@ impl Store {
         self.folder.join("journal")
     }
 
+    /// What the runtime at work tells others about its hosts.
+    pub(crate) fn board(&self) -> PathBuf {
+        self.folder.join("hosts.json")
+    }
+
+    /// What the runtimes of this store share: how often each host was connected to, and by whom.
+    pub(crate) fn budgets(&self) -> PathBuf {
+        self.folder.join("budgets")
+    }
+
     /// What a background runtime says.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("up.log")

@@ -198,6 +198,15 @@ fn a_limit_of_jobs_is_kept_and_named() {
     let waits = |id: &str| shell.run(&["why", id]).out.contains("waits for a slot");
     shell.until("one of them waits for a slot", || waits("1") || waits("2"));
     assert!(!(waits("1") && waits("2")));
+    let waiting = if waits("1") { "1" } else { "2" };
+    // The runtime was told of the limit, and whoever asks now was not.
+    let why = shell.well(&["--json", "why", waiting]).json();
+    assert_eq!(why["limit"], "1 job at once on this host");
+    let host = shell.well(&["--json", "host", "show", "local"]).json();
+    assert_eq!(
+        (&host["now"]["limit"], &host["unfinished"]),
+        (&"1 job at once on this host".into(), &2.into())
+    );
     std::fs::write(one, "").expect("ours");
     std::fs::write(two, "").expect("ours");
     shell.well(&["watch"]);

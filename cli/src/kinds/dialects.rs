@@ -2,7 +2,8 @@
 
 use crate::hosts::{Host, SchedulerKind};
 use procession_batch::dialect::{
-    Call, Cancelled, Dialect, Direct, Force, Found, JobId, ScriptFile, Status, Submitted,
+    Call, Cancelled, Dialect, Direct, Force, Found, GridEngine, JobId, Lsf, Pbs, PbsFlavour, ScriptFile, Slurm,
+    Status, Submitted,
 };
 use procession_batch::poller::Pace;
 use procession_batch::{JobName, JobSpec, Place, SpecError};
@@ -18,11 +19,11 @@ pub(crate) struct Chosen {
 pub(crate) fn dialect(host: &Host) -> Chosen {
     let dialect: Box<dyn Dialect> = match host.scheduler {
         SchedulerKind::Direct => Box::new(Direct::new(at_once(host))),
-        SchedulerKind::Slurm
-        | SchedulerKind::Pbs
-        | SchedulerKind::Torque
-        | SchedulerKind::GridEngine
-        | SchedulerKind::Lsf => Box::new(Direct::new(at_once(host))),
+        SchedulerKind::Slurm => Box::new(Slurm),
+        SchedulerKind::Pbs => Box::new(Pbs { flavour: PbsFlavour::Pro }),
+        SchedulerKind::Torque => Box::new(Pbs { flavour: PbsFlavour::Torque }),
+        SchedulerKind::GridEngine => Box::new(GridEngine::default()),
+        SchedulerKind::Lsf => Box::new(Lsf::default()),
     };
     let poll = host.limits.poll.map(|poll| Duration::from_secs(poll.seconds()));
     Chosen { dialect, poll }

@@ -247,8 +247,13 @@ fn on_collected(
 
 fn on_cancelled(attempt: Attempt, job: Option<JobId>, tries: u32, then: Last, how: Cancelled) -> Next {
     match (how, then) {
-        (Cancelled::Gone, then) => {
-            let end = if job.is_some() { EffectEnd::Undone } else { EffectEnd::Never };
+        // It was accepted, and the scheduler has lost it before it could start: a controller that crashed forgets jobs.
+        (Cancelled::Never, Last::Collect(Ending { end: End::Vanished, .. })) => {
+            clean(attempt, lost(attempt)).close(Thing::Job, attempt, EffectEnd::Never)
+        }
+        (Cancelled::Gone | Cancelled::Never, then) => {
+            let never = job.is_none() || how == Cancelled::Never;
+            let end = if never { EffectEnd::Never } else { EffectEnd::Undone };
             let next = match then {
                 Last::Collect(ending) => Next::to(Collecting { attempt, ending, tries: 0 }),
                 Last::Clean(then) => clean(attempt, then),

@@ -3,4 +3,8 @@
 #![allow(missing_docs, reason = "the names say it")]
 
 mod clients;
+mod dialects;
+mod gridengine;
 mod handles;
+mod loops;
+mod slurm;

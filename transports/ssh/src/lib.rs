@@ -6,9 +6,11 @@
 
 mod aside;
 pub mod auth;
+mod certificate;
 pub mod config;
 mod exec;
 pub mod hostkey;
+#[expect(dead_code, reason = "sessions come next")]
 pub mod jump;
 #[cfg_attr(not(test), expect(dead_code, reason = "trees come next"))]
 mod nonce;

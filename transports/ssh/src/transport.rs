@@ -9,9 +9,9 @@ use crate::exec::Command;
 use crate::session::{Destination, Patience, Placement, Session, Unplaced};
 use crate::talk::{Recall, Talk};
 use procession::RuntimeHandle;
-use procession::pool::{Dial, Lease, News, Pool, Rules, Sessions, Setup, Urgency};
+use procession::pool::{Budget, Dial, Lease, News, Pool, Report, Rules, Sessions, Setup, Urgency};
 use procession::transport::{Answer, Exec, Exit, Op, RemotePath, Transport, TransportError};
-use stakker::{Actor, ActorOwn, CX, Core, Fwd, actor, actor_new, call, fwd_to, ret_nop, ret_some_to, ret_to};
+use stakker::{Actor, ActorOwn, CX, Core, Fwd, Ret, actor, actor_new, call, fwd_to, ret_nop, ret_some_to, ret_to};
 use stakker_mio::MioPoll;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -32,6 +32,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// How many sessions, and how often.
     pub rules: Rules,
+    /// What it shares with other runtimes of the same user; nothing if none.
+    pub budget: Option<Box<dyn Budget>>,
     /// How long it may be silent.
     pub patience: Patience,
 }
@@ -46,6 +48,7 @@ impl Config {
             work,
             secrets: Secrets::silent(),
             rules: Rules::default(),
+            budget: None,
             patience: Patience::default(),
         }
     }
@@ -97,12 +100,22 @@ impl Ssh {
             patience: config.patience,
         });
         let dial = Dialer { to, sessions: Vec::new() };
-        let setup = Setup { rules: config.rules, ..Setup::new(&config.name, dial, runtime.clone()) };
+        let setup = Setup { rules: config.rules, budget: config.budget, ..Setup::new(&config.name, dial, runtime.clone()) };
         let (sessions, pool) = Pool::start(core, setup);
         let actor = actor_new!(core, Ssh, ret_nop!());
         let transport = Transport::new(&config.name, fwd_to!([actor], on_op() as (Op)));
         call!([actor], Ssh::init(host, config.work, runtime, sessions, pool));
         Ok((transport, actor))
+    }
+
+    /// How the host and its sessions are.
+    pub fn report(&mut self, _: CX![], ret: Ret<Report>) {
+        self.sessions.report(ret);
+    }
+
+    /// Tries again now to connect: somebody has dealt with what was wrong.
+    pub fn retry(&mut self, _: CX![]) {
+        self.sessions.retry();
     }
 
     fn init(

@@ -203,6 +203,8 @@ pub enum Force {
 pub enum Cancelled {
     /// Nothing of it runs, and nothing of it can start.
     Gone,
+    /// The same, and no payload of it was ever started: not before either.
+    Never,
     /// It was there, and has been told. Ask again.
     Still,
 }

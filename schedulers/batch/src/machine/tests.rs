@@ -106,6 +106,7 @@ fn inputs() -> Vec<Input> {
         Answer::Collected(vec![], Err(missing)),
         Answer::Collected(vec![], Err(unseen)),
         Answer::Cancelled(Cancelled::Gone),
+        Answer::Cancelled(Cancelled::Never),
         Answer::Cancelled(Cancelled::Still),
         Answer::Tidied(Tidied::Removed),
         Answer::Tidied(Tidied::Kept),

@@ -95,9 +95,14 @@ impl World {
             }
             Verb::Collect => Answer::Collected(vec![], Ok(())),
             Verb::Cancel(_) => {
-                (sandbox.begun, sandbox.started) = (true, true);
+                sandbox.begun = true;
+                let was_started = std::mem::replace(&mut sandbox.started, true);
                 let there = std::mem::replace(&mut sandbox.alive, false);
-                Answer::Cancelled(if there { Cancelled::Still } else { Cancelled::Gone })
+                Answer::Cancelled(match (there, was_started) {
+                    (true, _) => Cancelled::Still,
+                    (false, true) => Cancelled::Gone,
+                    (false, false) => Cancelled::Never,
+                })
             }
             Verb::Remove if dice.one_in(4) => Answer::Tidied(Tidied::Stuck),
             Verb::Remove => {

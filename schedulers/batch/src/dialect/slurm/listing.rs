@@ -63,15 +63,24 @@ fn hear(row: &str, whole: &str, heard: &mut BTreeMap<JobName, Heard>) -> Result<
         // A line break in somebody's name, or noise. Not if it is about us.
         return if row.contains(JobName::PREFIX) { Err(garbled()) } else { Ok(()) };
     };
-    let Some(name) = JobName::parse(name) else { return Ok(()) };
-    let tasks = tasks_of(id).ok_or_else(garbled)?;
+    let Some(name) = JobName::parse(name) else {
+        // Somebody's `a|b`; but if a reason of ours had a bar in it, we would take the job for lost.
+        let ours = name.rsplit_once('|').is_some_and(|(_, last)| JobName::parse(last).is_some());
+        return if ours { Err(garbled()) } else { Ok(()) };
+    };
+    if !id.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(garbled());
+    }
     let heard = heard.entry(name).or_default();
     match meaning(state) {
         Meaning::Runs => heard.running = true,
         Meaning::Waits => heard.waiting = Some(explained(detail)),
         Meaning::New => heard.waiting = Some(format!("Slurm says that it is {state}")),
         Meaning::Over(end) => {
-            heard.said.note(tasks, end.or_else(|| failed(detail).filter(|_| state == "FAILED")))
+            let failed = || failed(detail).filter(|_| state == "FAILED");
+            if let Some(end) = end.or_else(failed) {
+                heard.said.note(tasks_of(id).ok_or_else(garbled)?, end);
+            }
         }
     }
     Ok(())
@@ -89,8 +98,7 @@ impl Heard {
 
 impl Said {
     /// So these tasks ended, or the job if it has none.
-    fn note(&mut self, tasks: Vec<u32>, end: Option<End>) {
-        let Some(end) = end else { return };
+    fn note(&mut self, tasks: Vec<u32>, end: End) {
         if tasks.is_empty() {
             self.end = Some(end);
         } else {
@@ -120,7 +128,7 @@ fn tasks_of(id: &str) -> Option<Vec<u32>> {
         let (first, last) = (number(first)?, number(last)?);
         let step = usize::try_from(step?).ok().filter(|step| *step > 0)?;
         // An array of ours is never larger, so this is nobody's.
-        all.extend((first..=last).step_by(step).take(Array::MOST));
+        all.extend((first..=last).step_by(step).take(Array::MOST + 1));
         if all.len() > Array::MOST {
             return None;
         }

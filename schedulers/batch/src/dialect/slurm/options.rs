@@ -36,7 +36,8 @@ pub(super) fn options(spec: &JobSpec, place: &Place) -> Vec<String> {
     let mut options = vec![
         if spec.array.is_some() { format!("{output}-%a") } else { output },
         format!("--nodes={}", r.nodes),
-        format!("--ntasks={}", r.tasks),
+        // With fewer tasks than nodes sbatch would silently take fewer nodes.
+        format!("--ntasks={}", r.tasks.max(r.nodes)),
         format!("--cpus-per-task={}", r.cpus_per_task),
     ];
     // Slurm counts memory in MiB, and nothing it hands out may be less than what was asked for.
@@ -72,6 +73,7 @@ pub(super) fn frame(spec: &JobSpec) -> Frame {
         task: "\"$SLURM_ARRAY_TASK_ID\"",
         again: "\"$SLURM_RESTART_COUNT\"",
         pass: spec.signal.as_ref().map(|signal| signal.name.clone()),
+        // squeue says it better, and a payload shall have all of the time that the site gives it to tidy up.
         ends: "",
         warns: false,
     }
