@@ -165,7 +165,11 @@ impl Ssh {
             send_buffer: config.send_buffer,
         });
         let dial = Dialer { to, sessions: Vec::new() };
-        let setup = Setup { rules: config.rules, budget: config.budget, ..Setup::new(&config.name, dial, runtime.clone()) };
+        let setup = Setup {
+            rules: config.rules,
+            budget: config.budget,
+            ..Setup::new(&config.name, dial, runtime.clone())
+        };
         let (sessions, pool) = Pool::start(core, setup);
         let actor = actor_new!(core, Ssh, ret_nop!());
         let transport = Transport::new(&config.name, fwd_to!([actor], on_op() as (Op)));
