@@ -105,7 +105,9 @@ fn badness(end: &End) -> u8 {
         End::Walltime => 4,
         End::OutOfMemory => 5,
         End::NodeFailure => 6,
-        End::Vanished => 7,
+        // Its owner wanted it so, and no task ever ends by it alone.
+        End::StoppedByMonitor { message: _, line: _ } => 7,
+        End::Vanished => 8,
     }
 }
 

@@ -39,7 +39,12 @@ fn explained(end: End, said: Option<&End>) -> End {
                 | End::CancelledElsewhere { by: _ }),
             ),
         ) => cause.clone(),
-        (_, Some(End::Exited { .. } | End::Signalled { .. } | End::Vanished) | None) => end,
+        // What a monitor saw no scheduler knows.
+        (
+            _,
+            Some(End::Exited { .. } | End::Signalled { .. } | End::StoppedByMonitor { .. } | End::Vanished)
+            | None,
+        ) => end,
     }
 }
 

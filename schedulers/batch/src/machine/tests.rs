@@ -2,6 +2,7 @@
 
 use super::{ASKS, CLEANS, COLLECTS, EXPLAINS, MOST_LOSSES, Next, READS, Rules, TERMS, next};
 use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
+use crate::monitor::Alarm;
 use crate::{
     Answer, Attempt, Backoff, End, EndKind, Ending, Input, Last, Outcome, Proof, Retries, Said, State, Then,
     Tidied, Uncollected, Verdict, Wish,
@@ -99,6 +100,7 @@ fn inputs() -> Vec<Input> {
         Answer::Status(Status::Exited(Said::default())),
         Answer::Status(Status::Exited(Said::of(End::Walltime))),
         Answer::Status(Status::Unknown),
+        Answer::Alarm(Alarm { attempt: 1, monitor: 0, message: "it diverged".into(), line: "NaN".into() }),
         Answer::Evidence(Proof::Whole(well())),
         Answer::Evidence(Proof::Whole(badly())),
         Answer::Evidence(Proof::Part(vec![])),
@@ -133,6 +135,8 @@ fn brief(thing: &impl std::fmt::Debug) -> String {
         (", started: None, over: None, tasks: [] }", ""),
         ("Outcome { attempt: 1, verdict: ", ""),
         (", outputs: [] }", ""),
+        ("Alarm(Alarm { attempt: 1, monitor: 0, message: \"it diverged\", line: \"NaN\" })", "Alarm"),
+        ("StoppedByMonitor { message: \"it diverged\", line: \"NaN\" }", "StoppedByMonitor"),
         ("Exited { code: 0 }", "Exited 0"),
         ("Exited { code: 3 }", "Exited 3"),
     ];
