@@ -51,7 +51,7 @@ use crate::state::State::{
 };
 use crate::state::{Attempt, Ending, Last, State, Then, Unrun, Wish};
 use crate::{End, Fetched, Proof, Said};
-use judgement::{proven, unproven};
+use judgement::{is_loss, proven, unproven};
 use procession::journal::EffectEnd;
 use procession::transport::TransportError;
 
@@ -258,7 +258,7 @@ fn on_collected(
 fn on_cancelled(attempt: Attempt, job: Option<JobId>, tries: u32, then: Last, how: Cancelled) -> Next {
     match (how, then) {
         // It was accepted, and the scheduler has lost it before it could start: a controller that crashed forgets jobs.
-        (Cancelled::Never, Last::Collect(Ending { end: End::Vanished, .. })) => {
+        (Cancelled::Never, Last::Collect(Ending { end, .. })) if is_loss(&end) => {
             clean(attempt, lost(attempt)).close(Thing::Job, attempt, EffectEnd::Never)
         }
         (Cancelled::Gone | Cancelled::Never, then) => {

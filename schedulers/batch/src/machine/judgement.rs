@@ -27,6 +27,19 @@ pub(super) fn unproven(left: Vec<Task>, said: &Said, array: Option<ArrayRange>) 
     whole(range.indices().map(task).collect())
 }
 
+/// Whether a job that was never started and ended like this was lost, so that another attempt may do what it did not. A code
+/// or a signal is not its payload's: there was none.
+pub(super) fn is_loss(end: &End) -> bool {
+    match end {
+        End::Exited { code: _ } | End::Signalled { signal: _ } | End::NodeFailure | End::Vanished => true,
+        // Somebody wanted it so, or it asked for what it cannot have.
+        End::CancelledElsewhere { by: _ }
+        | End::StoppedByMonitor { message: _, line: _ }
+        | End::OutOfMemory
+        | End::Walltime => false,
+    }
+}
+
 fn explained(end: End, said: Option<&End>) -> End {
     match (&end, said) {
         (End::Exited { code: 0 }, _) => end,

@@ -70,6 +70,7 @@ fn states() -> Vec<State> {
         collecting(badly(), 0),
         State::Collecting { attempt: FIRST.after_failure(), ending: badly(), tries: 0 },
         cancelling(Some(job()), 0, Last::Collect(ending(End::Vanished))),
+        cancelling(Some(job()), 0, Last::Collect(ending(End::CancelledElsewhere { by: None }))),
         cancelling(None, TERMS, Last::Clean(again())),
         cancelling(Some(job()), 1, Last::Clean(Then::Killed)),
         cleaning(0, again()),
