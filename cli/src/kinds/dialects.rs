@@ -2,8 +2,8 @@
 
 use crate::hosts::{Host, SchedulerKind};
 use procession_batch::dialect::{
-    Call, Cancelled, Dialect, Direct, Force, Found, GridEngine, JobId, Lsf, Pbs, PbsFlavour, ScriptFile, Slurm,
-    Status, Submitted,
+    Call, Cancelled, Dialect, Direct, Force, Found, GridEngine, JobId, Lsf, Pbs, PbsFlavour, ScriptFile,
+    Slurm, Status, Submitted,
 };
 use procession_batch::poller::Pace;
 use procession_batch::{JobName, JobSpec, Place, SpecError};

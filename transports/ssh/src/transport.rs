@@ -11,7 +11,9 @@ use crate::talk::{Recall, Talk};
 use procession::RuntimeHandle;
 use procession::pool::{Budget, Dial, Lease, News, Pool, Report, Rules, Sessions, Setup, Urgency};
 use procession::transport::{Answer, Exec, Exit, Op, RemotePath, Transport, TransportError};
-use stakker::{Actor, ActorOwn, CX, Core, Fwd, Ret, actor, actor_new, call, fwd_to, ret_nop, ret_some_to, ret_to};
+use stakker::{
+    Actor, ActorOwn, CX, Core, Fwd, Ret, actor, actor_new, call, fwd_to, ret_nop, ret_some_to, ret_to,
+};
 use stakker_mio::MioPoll;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -100,7 +102,11 @@ impl Ssh {
             patience: config.patience,
         });
         let dial = Dialer { to, sessions: Vec::new() };
-        let setup = Setup { rules: config.rules, budget: config.budget, ..Setup::new(&config.name, dial, runtime.clone()) };
+        let setup = Setup {
+            rules: config.rules,
+            budget: config.budget,
+            ..Setup::new(&config.name, dial, runtime.clone())
+        };
         let (sessions, pool) = Pool::start(core, setup);
         let actor = actor_new!(core, Ssh, ret_nop!());
         let transport = Transport::new(&config.name, fwd_to!([actor], on_op() as (Op)));
