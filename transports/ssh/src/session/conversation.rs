@@ -298,7 +298,7 @@ impl Conversation {
     ) -> Result<bool, String> {
         let mut progress = false;
         loop {
-            if self.ask && self.out.room() > 0 && !flow.ended {
+            if self.ask && self.out.room() > 0 && !self.out.has_ended() {
                 self.ask = false;
                 self.talk.say(&mut self.out);
             }
