@@ -104,8 +104,9 @@ fn a_check_names_what_is_wrong_with_a_cluster() {
     assert!(said.code == 1 && said.out.contains("`ssh box` works"), "{said:?}");
 }
 
-/// The program on a terminal of its own (script(1) of util-linux), where somebody types when they are asked.
-fn on_a_terminal(shell: &Shell, args: &str, asked: &str, typed: &str) -> (bool, String) {
+/// The program on a terminal of its own (script(1) of util-linux), where somebody types these one after the other, whenever a
+/// passphrase is asked for.
+fn on_a_terminal(shell: &Shell, args: &str, typed: &[&str]) -> (bool, String) {
     use std::io::{Read, Write};
     let program = format!("'{}' {args}", env!("CARGO_BIN_EXE_procession"));
     let mut command = std::process::Command::new("script");
@@ -115,12 +116,12 @@ fn on_a_terminal(shell: &Shell, args: &str, asked: &str, typed: &str) -> (bool, 
     let mut child = command.spawn().expect("script is there");
     let (mut keys, mut screen) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
     let (mut seen, mut byte) = (Vec::new(), [0]);
-    let mut has_typed = false;
+    let mut typed = typed.iter();
     while screen.read(&mut byte).is_ok_and(|count| count == 1) {
         seen.push(byte[0]);
-        if !has_typed && seen.ends_with(asked.as_bytes()) {
-            keys.write_all(typed.as_bytes()).expect("it reads");
-            has_typed = true;
+        if seen.ends_with(b"@box):") {
+            // Ctrl-D when there is nothing left to say.
+            keys.write_all(typed.next().unwrap_or(&"\x04").as_bytes()).expect("it reads");
         }
     }
     (child.wait().expect("started").success(), String::from_utf8_lossy(&seen).into_owned())
@@ -137,16 +138,16 @@ fn a_passphrase_is_asked_for_on_the_terminal_or_answered_for_a_runtime_in_the_ba
     // Nobody can be asked: the check says so.
     let said = shell.run(&["host", "check", "cluster"]);
     assert!(said.code == 1 && said.out.contains("bad"), "{said:?}");
-    let (well, seen) = on_a_terminal(shell, "host check cluster", "cluster):", " open sesame\r");
+    let (well, seen) = on_a_terminal(shell, "host check cluster", &[" open sesame\r"]);
     assert!(!well, "a space too much: {seen}");
-    let (well, seen) = on_a_terminal(shell, "host check cluster", "cluster):", "open sesame\r");
+    let (well, seen) = on_a_terminal(shell, "host check cluster", &["open sesame\r"]);
     assert!(well && !seen.contains("sesame"), "{seen}");
 
     shell.well(&["run", "--detach", "--host", "cluster", &shell.job("waits", "true")]);
     let health = || user.json(&["host", "show", "cluster"])["now"]["pool"]["health"].clone();
     shell.until("the host needs somebody", || health() == "needs-auth");
     assert_eq!(shell.run(&["login", "cluster"]).code, 1, "here is no terminal either");
-    let (well, seen) = on_a_terminal(shell, "login cluster", "cluster):", "open sesame\r");
+    let (well, seen) = on_a_terminal(shell, "login cluster", &["open sesame\r"]);
     assert!(well && seen.contains("goes on"), "{seen}");
     shell.well(&["watch"]);
     assert_eq!(shell.phase(1), "finished");
