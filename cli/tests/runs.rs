@@ -233,26 +233,20 @@ fn who_follows_while_no_runtime_is_at_work_is_told_so() {
 }
 
 #[test]
-fn ps_tells_what_is_wanted_of_a_process_and_progress_says_nothing_twice() {
+fn progress_says_nothing_twice() {
     let shell = Shell::new();
-    // It does not let itself be ended before it is told twice.
-    let job = shell.job("stubborn", "trap '' TERM; echo >ready; sleep 1000 & wait; sleep 1000");
-    shell.well(&["run", "--detach", &job]);
+    // It is told to end more than once, which is told once.
+    let job = shell.job("stubborn", "trap '' TERM; echo >ready; for n in 1 2 3 4 5 6; do sleep 1; done");
+    let mut run = shell.start(&["run", &job]);
     shell.until("the job runs", || shell.run(&["show", "1"]).out.contains("Running"));
-    let store = shell.store();
-    let pid: i32 = std::fs::read_to_string(store.join("journal.lock"))
-        .expect("held")
-        .lines()
-        .next()
-        .and_then(|line| line.parse().ok())
-        .expect("signed");
-    kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL).expect("it is ours");
-    shell.until("it is gone", || shell.well(&["--json", "ps"]).json()["runtime"] == false);
+    run.kill().expect("it is ours");
+    run.wait().expect("started");
     shell.well(&["kill", "1"]);
-    assert_eq!(shell.run(&["up"]).code, 1);
-    let text = std::fs::read_to_string(store.join("up.log")).expect("the background runtime has a log");
-    let lines: Vec<&str> = text.lines().collect();
-    assert!(lines.windows(2).all(|pair| pair[0] != pair[1]), "{text}");
+    let said = shell.run(&["up"]);
+    assert_eq!(said.code, 1);
+    let lines: Vec<&str> = said.err.lines().collect();
+    assert!(lines.iter().any(|line| line.contains("is being ended")), "{said:?}");
+    assert!(lines.windows(2).all(|pair| pair[0] != pair[1]), "{said:?}");
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub struct Config {
     pub budget: Option<Box<dyn Budget>>,
     /// How long it may be silent.
     pub patience: Patience,
+    /// The send buffer of each connection, in bytes; the system's choice if it is none (`SO_SNDBUF`, socket(7)).
+    pub send_buffer: Option<usize>,
 }
 
 impl Config {
@@ -61,6 +63,7 @@ impl Config {
             rules: Rules::default(),
             budget: None,
             patience: Patience::default(),
+            send_buffer: None,
         }
     }
 }
@@ -159,6 +162,7 @@ impl Ssh {
             via: config.via,
             secrets: config.secrets,
             patience: config.patience,
+            send_buffer: config.send_buffer,
         });
         let dial = Dialer { to, sessions: Vec::new() };
         let setup = Setup {
