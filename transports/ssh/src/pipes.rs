@@ -5,6 +5,7 @@
 )]
 
 mod contract_run;
+mod hard_cases;
 
 use crate::talk::{Ask, Closed, Line, Opens, Outbox, Talk};
 use procession::transport::{Stream, TransportError};
