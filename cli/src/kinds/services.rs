@@ -18,6 +18,7 @@ use procession_ssh::config::{Here, Query};
 use stakker::ActorOwn;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// So many commands run at once for a host: those that ask and stage, not the jobs.
 const COMMANDS: usize = 64;
@@ -158,10 +159,13 @@ pub(crate) fn remote_work(host: &Host) -> Result<RemotePath, String> {
 /// How a host may be used.
 fn rules(host: &Host) -> Rules {
     let (limits, usual) = (&host.limits, Rules::default());
+    let hourly = limits.opens_an_hour.unwrap_or(usual.hourly);
     Rules {
         max_sessions: limits.sessions.unwrap_or(usual.max_sessions),
         channels: limits.channels.unwrap_or(usual.channels),
-        hourly: limits.opens_an_hour.unwrap_or(usual.hourly),
+        hourly,
+        // Who permits more in an hour lets them follow each other sooner.
+        refill: usual.refill.min(Duration::from_secs(3600) / hourly.max(1)),
         ..usual
     }
 }

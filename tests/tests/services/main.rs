@@ -4,7 +4,10 @@
 
 mod clients;
 mod dialects;
+mod ends;
 mod gridengine;
 mod handles;
+mod hosts;
 mod loops;
 mod slurm;
+mod ssh;
