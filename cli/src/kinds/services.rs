@@ -14,7 +14,7 @@ use procession::pool::Rules;
 use procession::transport::{RemotePath, Transport};
 use procession_batch::{Dialect, SchedulerProcess};
 use procession_local::{Config, Local, LocalProcess, Machine};
-use procession_ssh::config::{Here, Lookup, Query};
+use procession_ssh::config::{Here, Query};
 use stakker::ActorOwn;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -97,17 +97,15 @@ impl Services {
         };
         let ssh = host.ssh.clone().unwrap_or_default();
         let here = Here::of_environment();
-        let lookup = Lookup { file: ssh.config.map(|path| at_home(path, &here)), ..Lookup::new() };
         let way = Way {
             name: name.to_owned(),
-            lookup,
+            file: ssh.config.map(|path| at_home(path, &here)),
             query: Query { user: ssh.user, port: ssh.port, ..Query::new(ssh.host) },
             identity: ssh.identity.map(|path| at_home(path, &here)),
             accept_new: ssh.accept_new,
             work: remote_work(host).map_err(wrong)?,
             rules: rules(host),
             budgets: store.budgets(),
-            depth: 0,
         };
         let (transport, door) = Door::make(runtime.stakker(), house, way);
         self.pools.push((name.to_owned(), ask_for(&door)));
