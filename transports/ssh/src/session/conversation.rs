@@ -298,7 +298,7 @@ impl Conversation {
     ) -> Result<bool, String> {
         let mut progress = false;
         loop {
-            if self.ask && self.out.room() > 0 && !flow.ended {
+            if self.ask && self.out.room() > 0 && !self.out.has_ended() {
                 self.ask = false;
                 self.talk.say(&mut self.out);
             }
@@ -412,7 +412,10 @@ impl Conversation {
         mut flow: Flow,
         how: Result<(), TransportError>,
     ) -> Next {
-        if flow.writing && !self.write(ground, &mut channel, &mut flow)? && flow.writing {
+        if flow.writing {
+            self.write(ground, &mut channel, &mut flow)?;
+        }
+        if flow.writing {
             return Ok((Stage::Finishing(channel, flow, how), false));
         }
         if flow.widening && !widened(&mut channel)? {

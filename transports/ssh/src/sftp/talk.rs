@@ -66,7 +66,7 @@ impl Sftp {
     }
 
     /// Begins a small operation, with paths as seen from `work`. Others are given back.
-    pub(crate) fn small(&self, work: &RemotePath, op: Op) -> Result<(), Op> {
+    pub(crate) fn small(&self, work: &RemotePath, op: Op) -> Result<(), Box<Op>> {
         let at = |path: RemotePath| work.join(&path).as_str().to_owned();
         let errand: Box<dyn Errand> = match op {
             Op::List(path, ret) => Box::new(List::new(at(path), ret)),
@@ -84,7 +84,7 @@ impl Sftp {
             | Op::Get(..)
             | Op::Remove { path: _, tree: true, ret: _ }
             | Op::WhenUp(_)
-            | Op::Connect { .. }) => return Err(other),
+            | Op::Connect { .. }) => return Err(Box::new(other)),
         };
         self.run(errand);
         Ok(())
@@ -105,6 +105,12 @@ impl Sftp {
         desk.early.push(errand);
         drop(desk);
         self.poke();
+    }
+
+    /// Whether it takes no errands any more: its channel is gone, or it is being closed.
+    pub(crate) fn is_over(&self) -> bool {
+        let desk = self.0.borrow();
+        desk.broken.is_some() || desk.closing
     }
 
     /// Asks the running errands whether they have more to say.
