@@ -16,6 +16,7 @@ Examples:
   procession watch                     come back to it, from any terminal
   procession why 3                     what it waits for, and what happens next
   procession kill 3                    works also while nothing runs, or while the host is down
+  procession host check cluster        whether jobs can run there, and what to do if not
   procession up                        carry on with all that is unfinished, after a crash or a reboot
 
 Exit codes:
@@ -79,6 +80,8 @@ pub(crate) enum Command {
     Outputs(One),
     Graph(Graph),
     Gc(Gc),
+    Host(Host),
+    Login(Login),
     /// Print all that the journal has of a process, as JSON
     Dump(One),
     Completions(Completions),
@@ -195,6 +198,52 @@ pub(crate) struct Gc {
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// Say which hosts there are, whether they work, and how they are used just now.
+///
+/// Hosts stand in a file, see docs/hosts.md. `local`, this machine, is always there.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  procession host list
+  procession host check cluster          connects, writes a file and removes it, names the scheduler
+  procession host show cluster           sessions, channels, what waits, health, the next try
+  procession run --host cluster job.toml")]
+pub(crate) struct Host {
+    #[command(subcommand)]
+    pub(crate) command: HostCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum HostCommand {
+    /// List the hosts
+    List,
+    /// Show how a host is used: its sessions and channels, what was opened in the last hour, what waits, its health
+    Show(OneHost),
+    /// Find out whether jobs can run on a host, and what to do if not
+    ///
+    /// Connects, writes a file in the work folder and removes it, and tells the scheduler and its version, the skew of the
+    /// clock, the free space, and what the shell prints by itself. Exits with 1 if jobs cannot run there.
+    Check(OneHost),
+}
+
+/// Answer what a host asks before it lets us in, for the runtime at work.
+///
+/// A runtime with a terminal asks there. One in the background cannot, so its host waits (`procession host show` says
+/// needs-auth) until somebody loads a key with `ssh-add` or answers here; nothing that is typed is kept in a file, and all
+/// processes of the host go on. Without a runtime at work, it finds out whether the host lets us in.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Login {
+    /// The host, by its name in the file of hosts
+    pub(crate) name: String,
+}
+
+/// One host.
+#[derive(clap::Args, Debug)]
+pub(crate) struct OneHost {
+    /// The host, by its name in the file of hosts
+    pub(crate) name: String,
 }
 
 /// Print the completions for a shell.

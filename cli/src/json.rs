@@ -1,7 +1,10 @@
 //! What programs see: one document for each command, described in docs/json.md. `schema` names its form; the number in it
 //! is raised when a field goes or changes its meaning, and not when one comes.
 
+use crate::board::Now;
+use crate::commands::Finding;
 use crate::exit::Trouble;
+use crate::hosts::Host;
 use crate::view::View;
 use procession::ProcessId;
 use procession::journal::{LedgerRow, ProcessRow};
@@ -45,6 +48,10 @@ schemas! {
     DryRun => "procession.dry-run/1",
     Gc => "procession.gc/1",
     Dump => "procession.dump/1",
+    HostList => "procession.hosts/1",
+    HostShow => "procession.host/1",
+    HostCheck => "procession.host-check/1",
+    Login => "procession.login/1",
     Error => "procession.error/1",
 }
 
@@ -226,6 +233,59 @@ pub(crate) struct Dump {
     pub(crate) row: Value,
     pub(crate) effects: Vec<Effect>,
     pub(crate) letters: Vec<Value>,
+}
+
+/// `host list`.
+#[derive(Serialize)]
+pub(crate) struct HostList {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) hosts: Vec<HostLine>,
+}
+
+/// One of the hosts.
+#[derive(Serialize)]
+pub(crate) struct HostLine {
+    pub(crate) name: String,
+    pub(crate) transport: &'static str,
+    pub(crate) scheduler: &'static str,
+    pub(crate) ssh: Option<String>,
+    pub(crate) work: Option<PathBuf>,
+    /// `unknown`, `up`, `degraded`, `down` or `needs-auth`.
+    pub(crate) health: &'static str,
+    /// Processes that have not ended.
+    pub(crate) unfinished: usize,
+}
+
+/// `host show`.
+#[derive(Serialize)]
+pub(crate) struct HostShow {
+    pub(crate) name: String,
+    /// As the file has it.
+    pub(crate) host: Host,
+    pub(crate) runtime: bool,
+    pub(crate) unfinished: usize,
+    /// What the runtime at work says.
+    pub(crate) now: Option<Now>,
+}
+
+/// `host check`.
+#[derive(Serialize)]
+pub(crate) struct HostCheck {
+    pub(crate) host: String,
+    /// Whether jobs can run there.
+    pub(crate) well: bool,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// `login`.
+#[derive(Serialize)]
+pub(crate) struct Login {
+    pub(crate) host: String,
+    /// Whether it let us in.
+    pub(crate) well: bool,
+    /// Whether that was for a runtime at work.
+    pub(crate) runtime: bool,
+    pub(crate) why: Option<String>,
 }
 
 /// Any command that could not do what was asked.

@@ -10,7 +10,9 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod board;
 mod commands;
+mod counter;
 mod engine;
 mod exit;
 mod follow;
@@ -21,13 +23,18 @@ mod kinds;
 mod place;
 mod program;
 mod progress;
+mod reach;
 mod screen;
 mod signals;
 mod store;
 mod sweep;
+mod terminal;
 mod view;
 
 pub use exit::Exit;
-pub use hosts::{Host, Hosts, HostsError, Limits, Queue, SchedulerKind, Site, Ssh, TransportKind};
+pub use hosts::{
+    GridEngineNames, Host, Hosts, HostsError, Limits, LsfUnits, Queue, SchedulerKind, Site, Ssh,
+    TransportKind,
+};
 pub use jobfile::{JobFile, JobFileError, Slip};
 pub use program::main;

@@ -37,6 +37,21 @@ impl Store {
         self.folder.join("journal")
     }
 
+    /// What the runtime at work tells others about its hosts.
+    pub(crate) fn board(&self) -> PathBuf {
+        self.folder.join("hosts.json")
+    }
+
+    /// Where people answer for the runtime at work.
+    pub(crate) fn counter(&self) -> PathBuf {
+        self.folder.join("login.sock")
+    }
+
+    /// What the runtimes of this store share: how often each host was connected to, and by whom.
+    pub(crate) fn budgets(&self) -> PathBuf {
+        self.folder.join("budgets")
+    }
+
     /// What a background runtime says.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("up.log")

@@ -364,3 +364,64 @@ fn a_job_that_no_queue_would_take_is_refused_before_anything_is_sent() {
     );
     assert!(!shell.store().exists());
 }
+
+#[test]
+fn a_host_that_works_is_well_and_its_folder_is_left_as_it_was() {
+    let shell = Shell::new();
+    let check = shell.well(&["--json", "host", "check", "local"]).json();
+    assert_eq!((&check["schema"], &check["well"]), (&"procession.host-check/1".into(), &true.into()));
+    let whats: Vec<&str> =
+        check["findings"].as_array().expect("a list").iter().filter_map(|f| f["what"].as_str()).collect();
+    assert_eq!(whats, ["connection", "work folder", "scheduler", "clock", "space", "shell"]);
+    assert_eq!(std::fs::read_dir(shell.store().join("work")).expect("made").count(), 0);
+    assert!(shell.well(&["host", "check", "local"]).out.contains("well  work folder"));
+}
+
+#[test]
+fn a_host_that_does_not_work_says_what_to_do_and_the_check_fails() {
+    let shell = Shell::new();
+    // A file in the way, which even root cannot make a folder of.
+    let work = shell.file("in-the-way", "");
+    let hosts = shell.file(
+        "hosts.toml",
+        &format!(
+            "[hosts.local]\nwork = '{work}/below'\n[hosts.slurm]\nscheduler = 'slurm'\nwork = '{work}-not'\n"
+        ),
+    );
+    let said = shell.run(&["--hosts", &hosts, "host", "check", "local"]);
+    assert!(said.code != 0 && (said.out.clone() + &said.err).contains("below"), "{said:?}");
+    let command = |args: &[&str]| {
+        let mut command = shell.command(args);
+        // Nothing of Slurm is there.
+        command.env("PATH", "/nonexistent:/bin").output().expect("the program starts")
+    };
+    let bare = command(&["--hosts", &hosts, "--json", "host", "check", "slurm"]);
+    let found: serde_json::Value = serde_json::from_slice(&bare.stdout).expect("JSON");
+    let scheduler = &found["findings"].as_array().expect("a list")[2];
+    assert_eq!(scheduler["what"], "scheduler");
+    assert!(
+        scheduler["verdict"] == "bad"
+            || scheduler["told"].as_str().is_some_and(|told| told.contains("slurm"))
+    );
+    assert_eq!(shell.run(&["host", "check", "moon"]).code, 2);
+}
+
+#[test]
+fn hosts_are_listed_and_shown_whether_a_runtime_is_at_work_or_not() {
+    let shell = Shell::new();
+    let hosts = shell.file(
+        "hosts.toml",
+        "[hosts.cluster]\ntransport = 'ssh'\nssh = 'login'\nscheduler = 'slurm'\n[hosts.cluster.site.queues.q]\nwalltime = '1h'\n",
+    );
+    let list = shell.well(&["--hosts", &hosts, "--json", "host", "list"]).json();
+    let names: Vec<_> = list["hosts"].as_array().expect("a list").iter().map(|h| h["name"].clone()).collect();
+    assert_eq!(names, ["cluster", "local"]);
+    assert_eq!((&list["hosts"][0]["health"], &list["hosts"][1]["health"]), (&"unknown".into(), &"up".into()));
+    assert!(shell.well(&["--hosts", &hosts, "host", "list"]).out.contains("ssh login"));
+    let show = shell.well(&["--hosts", &hosts, "--json", "host", "show", "cluster"]).json();
+    assert_eq!((&show["runtime"], &show["now"]), (&false.into(), &serde_json::Value::Null));
+    let show = shell.well(&["--hosts", &hosts, "host", "show", "cluster"]).out;
+    assert!(show.contains("q walltime 1h") && show.contains("no runtime is at work"), "{show}");
+    assert!(!shell.store().exists(), "looking makes nothing");
+    assert_eq!(shell.run(&["host", "show", "moon"]).code, 2);
+}

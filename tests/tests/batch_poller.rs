@@ -4,7 +4,7 @@
 
 use procession::transport::{Answer, Ended, Exit, Op, Transport, TransportError};
 use procession::{JournalUid, ProcessId, Runtime};
-use procession_batch::dialect::{Direct, Evidence, Status};
+use procession_batch::dialect::{Direct, Evidence, Slurm, Status};
 use procession_batch::poller::{Away, CHUNK, Follow, Poller};
 use procession_batch::{Backoff, Dialect, JobName, Place, Said};
 use stakker::{ActorOwn, Fwd, Ret, actor, call, ret_nop};
@@ -23,22 +23,32 @@ struct World {
     poller: ActorOwn<Poller>,
     told: Told<(u64, Status)>,
     guards: Vec<Rc<()>>,
+    /// Those who wait for the host, while it is down.
+    down: Rc<RefCell<Option<Vec<Answer<()>>>>>,
 }
 
 impl World {
     fn new() -> World {
+        World::under(Direct::new(0))
+    }
+
+    fn under(dialect: impl Dialect + 'static) -> World {
         let now = Instant::now();
         let mut runtime = Runtime::builder().virtual_time(now).seed(1).build().expect("a runtime");
         let asked: Asked = Asked::default();
-        let inbox = asked.clone();
+        let down: Rc<RefCell<Option<Vec<Answer<()>>>>> = Rc::default();
+        let (inbox, waiting) = (asked.clone(), down.clone());
         let ops = Fwd::new(move |op| match op {
             Op::Exec(exec, ret) => inbox.borrow_mut().push_back((exec.argv, ret)),
+            Op::WhenUp(ret) => match &mut *waiting.borrow_mut() {
+                Some(all) => all.push(ret),
+                None => ret.ret(Ok(())),
+            },
             _other => panic!("a poller only runs commands"),
         });
         let (transport, handle) = (Transport::new("host", ops), runtime.handle());
-        let poller =
-            actor!(runtime.stakker(), Poller::init(transport, Rc::new(Direct::new(0)), handle), ret_nop!());
-        World { runtime, now, asked, poller, told: Told::default(), guards: Vec::new() }
+        let poller = actor!(runtime.stakker(), Poller::init(transport, Rc::new(dialect), handle), ret_nop!());
+        World { runtime, now, asked, poller, told: Told::default(), guards: Vec::new(), down }
     }
 
     fn follow(&mut self, process: u64, known: Status) {
@@ -234,4 +244,52 @@ fn all_evidence_that_is_wanted_in_a_turn_is_read_by_one_command() {
     world.pass(Duration::ZERO);
     assert_eq!(told.borrow().len(), 3);
     assert!(told.borrow().iter().all(|left| *left == Err(Away::Transport(away()))));
+}
+
+#[test]
+fn ten_thousand_jobs_are_one_command_and_at_most_two_a_minute() {
+    let mut world = World::under(Slurm);
+    let listing = |n: u64| format!("{n}|RUNNING|None|{}\n", place(n).name);
+    for n in 1..=10_000 {
+        world.follow(n, Status::Running);
+    }
+    let all: String = (1..=10_000).map(listing).collect();
+    for round in 0..5 {
+        let waited = world.until_asked();
+        assert!(round == 0 || waited >= Duration::from_secs(30), "{waited:?}");
+        let (argv, ret) = world.asked.borrow_mut().pop_front().expect("a command");
+        assert!(argv.iter().map(String::len).sum::<usize>() < 2_000, "it is the same for any number of jobs");
+        ret.ret(Ok(said(&all)));
+        world.pass(Duration::ZERO);
+        assert!(world.asked.borrow().is_empty());
+    }
+    assert_eq!(*world.told.borrow(), []);
+}
+
+#[test]
+fn a_few_jobs_are_asked_about_every_second_or_two() {
+    let mut world = World::under(Slurm);
+    world.follow(1, Status::Running);
+    for _ in 0..20 {
+        assert!(world.until_asked() <= Duration::from_millis(2010));
+        let (_, ret) = world.asked.borrow_mut().pop_front().expect("a command");
+        ret.ret(Ok(said(&format!("1|RUNNING|None|{}\n", place(1).name))));
+        world.pass(Duration::ZERO);
+    }
+}
+
+#[test]
+fn a_host_that_is_down_is_left_alone_until_it_is_up() {
+    let mut world = World::new();
+    world.follow(1, Status::Running);
+    world.until_asked();
+    *world.down.borrow_mut() = Some(Vec::new());
+    world.answer(Err(away()));
+    world.follow(2, Status::Running);
+    world.pass(Duration::from_secs(24 * 3600));
+    assert!(world.asked.borrow().is_empty());
+    let [waiting] = <[_; 1]>::try_from(world.down.take().expect("down")).ok().expect("one waits");
+    waiting.ret(Ok(()));
+    assert!(world.until_asked() <= Backoff::FIRST);
+    assert_eq!(world.jobs(), [1, 2]);
 }

@@ -11,7 +11,7 @@ const SEED: u64 = 0x5eed;
 
 #[test]
 fn what_once_broke_a_parser_breaks_it_no_more() {
-    for (name, target) in TARGETS {
+    for &(name, target) in TARGETS {
         for (file, input) in corpus(name) {
             run(target, &input, &file.display().to_string());
         }
@@ -20,7 +20,7 @@ fn what_once_broke_a_parser_breaks_it_no_more() {
 
 #[test]
 fn no_small_change_of_the_corpus_breaks_a_parser() {
-    for (name, target) in TARGETS {
+    for &(name, target) in TARGETS {
         let corpus = corpus(name);
         let mut rng = fastrand::Rng::with_seed(SEED);
         for nth in 0..CHANGED {
@@ -33,7 +33,7 @@ fn no_small_change_of_the_corpus_breaks_a_parser() {
 
 #[test]
 fn every_target_has_a_fuzzer_and_a_corpus() {
-    for (name, _) in TARGETS {
+    for &(name, _) in TARGETS {
         assert!(
             corpus(name).len() >= 3,
             "{name}: a corpus has something good, something bad and something cut off"

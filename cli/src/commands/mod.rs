@@ -4,6 +4,8 @@ mod detach;
 mod dry_run;
 mod gc;
 mod graph;
+mod host;
+mod login;
 mod logs;
 mod look;
 mod outputs;
@@ -15,6 +17,7 @@ mod why;
 mod wish;
 
 pub(crate) use gc::Trace;
+pub(crate) use host::Finding;
 
 use crate::args::{Args, Command, Global};
 use crate::exit::{Exit, Trouble};
@@ -56,6 +59,8 @@ pub(crate) fn run(args: Args) -> Result<Exit, Trouble> {
         Command::Nudge(which) => wish::wish(&desk, wish::Wish::Nudge, &which),
         Command::Outputs(one) => outputs::outputs(&desk, one.id),
         Command::Graph(args) => graph::graph(&desk, &args),
+        Command::Host(args) => host::host(&desk, &args.command),
+        Command::Login(one) => login::login(&desk, &one.name),
         Command::Gc(args) => gc::gc(&desk, &args),
         Command::Completions(_) => Ok(Exit::Well),
     }

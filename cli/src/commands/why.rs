@@ -1,6 +1,7 @@
 //! `why`: what a process waits for, which limit that is, and what happens next and when.
 
 use super::Desk;
+use crate::board::Board;
 use crate::exit::{Exit, Trouble};
 use crate::kinds::{self, job};
 use crate::view::View;
@@ -47,7 +48,8 @@ pub(crate) fn why(desk: &Desk, id: ProcessId) -> Result<Exit, Trouble> {
                     let host = hosts.host(&job.job.plan.host)?;
                     let why = job.because(process.row.changed, &kinds::dialect(host));
                     let when = why.at.map(screen::stamp);
-                    Because { waits_for: why.waits_for, limit: why.limit, next: why.next, when }
+                    let limit = why.limit.map(|limit| at_work(desk, &job.job.plan.host).unwrap_or(limit));
+                    Because { waits_for: why.waits_for, limit, next: why.next, when }
                 }
                 None => Because::of(process.detail.clone(), "its own program knows"),
             }
@@ -64,6 +66,11 @@ pub(crate) fn why(desk: &Desk, id: ProcessId) -> Result<Exit, Trouble> {
         tell(&why);
     }
     Ok(Exit::Well)
+}
+
+/// The limit as the runtime at work has it, which may have been started with another one than the file says.
+fn at_work(desk: &Desk, host: &str) -> Option<String> {
+    Board::look(&desk.store)?.hosts.remove(host).map(|now| now.limit)
 }
 
 fn wish(letter: &Letter, id: ProcessId) -> Option<&'static str> {

@@ -1,13 +1,17 @@
 //! The kinds of processes that this program knows: the only place that knows them. Each kind has a file that says how a
 //! new process of it begins and what a row of it means to people; [`register`] gives a runtime what they need.
 
+mod bulletin;
+mod clerk;
 pub(crate) mod command;
 mod dialects;
+mod door;
 pub(crate) mod job;
+mod questions;
 mod services;
 
 pub(crate) use dialects::dialect;
-pub(crate) use services::{register, work};
+pub(crate) use services::{Services, register, work};
 
 use crate::view::Sketch;
 use procession::journal::ProcessRow;

@@ -121,6 +121,27 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// Answers it with this error, undone.
+    pub fn refuse(self, why: TransportError) {
+        match self {
+            Op::Exec(_, ret) => ret.ret(Err(why)),
+            Op::Put(_, ret) | Op::Get(_, ret) => ret.ret(Err(why)),
+            Op::List(_, ret) => ret.ret(Err(why)),
+            Op::Stat(_, ret) => ret.ret(Err(why)),
+            Op::Mkdir { ret, .. }
+            | Op::Rename { ret, .. }
+            | Op::Symlink { ret, .. }
+            | Op::Chmod { ret, .. }
+            | Op::Write { ret, .. }
+            | Op::WhenUp(ret) => ret.ret(Err(why)),
+            Op::Remove { ret, .. } => ret.ret(Err(why)),
+            Op::Read { ret, .. } => ret.ret(Err(why)),
+            Op::Connect { ret, .. } => ret.ret(Err(why)),
+        }
+    }
+}
+
 /// A command to run.
 ///
 /// It belongs to the transport and is killed with it, or with its guard, together with its process group. What it starts

@@ -58,6 +58,8 @@ pub struct Poller {
     rest: Instant,
     interval: Duration,
     failures: u32,
+    /// The host is away, and will say when it is not.
+    parked: bool,
     reads: Batch<Evidence>,
     words: Batch<Status>,
 }
@@ -102,6 +104,7 @@ impl Poller {
             rest: cx.now(),
             interval,
             failures: 0,
+            parked: false,
             reads: Batch::default(),
             words: Batch::default(),
         })
@@ -113,7 +116,7 @@ impl Poller {
         self.follows.insert(follow.place.name, (self.serial, follow));
         self.interval = self.dialect.pace(self.follows.len()).fastest;
         // A host that is away is left alone, unless nobody was there to come back for.
-        if self.failures == 0 || self.timer.is_none() {
+        if !self.parked && (self.failures == 0 || self.timer.is_none()) {
             self.arm(cx, self.interval);
         }
     }
@@ -211,8 +214,19 @@ impl Poller {
         self.failures = self.failures.saturating_add(1);
         let jitter = self.runtime.random().to_le_bytes()[0];
         let wait = Backoff { failures: self.failures, jitter }.delay();
-        log::warn!("{}: jobs cannot be followed for now: {away}; again in {wait:?}", self.transport.name());
+        log::warn!(
+            "{}: jobs cannot be followed for now: {away}; again when it is up, after {wait:?}",
+            self.transport.name()
+        );
         self.round = None;
+        self.parked = true;
+        let ret = ret_to!([cx], on_up(wait) as (Result<(), TransportError>));
+        self.transport.op(Op::WhenUp(ret));
+    }
+
+    /// The host is up again, or nobody knows.
+    fn on_up(&mut self, cx: CX![], wait: Duration, _: Option<Result<(), TransportError>>) {
+        self.parked = false;
         self.arm(cx, wait);
     }
 

@@ -3,8 +3,10 @@
 
 use crate::machine::{Ledger, Next, Thing, next};
 use crate::planted;
+use crate::verbs::sure;
 use crate::{Answer, Backoff, Hosts, Input, Job, JobName, Outcome, Place};
 use procession::journal::EffectRow;
+use procession::transport::{Op, TransportError};
 use procession::{Life, Process, Runtime, Step};
 use stakker::CX;
 use std::fmt::Display;
@@ -21,6 +23,8 @@ pub struct SchedulerProcess {
     wait: Duration,
     /// How often in a row the host did not answer.
     failures: u32,
+    /// The host is away: the wait begins when it is up again.
+    until_up: bool,
 }
 
 impl SchedulerProcess {
@@ -29,7 +33,7 @@ impl SchedulerProcess {
         let hosts = Rc::new(hosts);
         runtime.register(move |life| {
             let hosts = hosts.clone();
-            SchedulerProcess { life, hosts, wait: Duration::ZERO, failures: 0 }
+            SchedulerProcess { life, hosts, wait: Duration::ZERO, failures: 0, until_up: false }
         });
     }
 }
@@ -55,12 +59,24 @@ impl Process for SchedulerProcess {
 
 impl SchedulerProcess {
     fn enter(&mut self, cx: CX![], job: Job, step: Step<Self>) {
+        if std::mem::take(&mut self.until_up) {
+            return self.await_host(cx, job, step);
+        }
         let wait = std::mem::take(&mut self.wait);
         if wait.is_zero() {
             return self.act(cx, job, step);
         }
         let ret = step.reply(move |this, cx, step, ()| this.act(cx, job, step));
         self.life.after(cx, wait, ret);
+    }
+
+    /// While the host is down this costs nothing: no timer and no command. A pause or a kill leaves the state all the same.
+    fn await_host(&mut self, cx: CX![], job: Job, step: Step<Self>) {
+        let Some(host) = self.hosts.host(&job.plan.host) else { return self.enter(cx, job, step) };
+        let transport = host.transport.clone();
+        // A transport that cannot say when it is up has told all it knows: then the wait is all there is.
+        let ret = step.reply(move |this, cx, step, _: Result<(), TransportError>| this.enter(cx, job, step));
+        transport.op(Op::WhenUp(sure(&transport, ret)));
     }
 
     /// Goes where the machine says.
@@ -89,12 +105,13 @@ impl SchedulerProcess {
         let jitter = self.life.runtime().random().to_le_bytes()[0];
         let backoff = Backoff { failures: self.failures, jitter };
         log::warn!(
-            "job {:?} on {}: {why}; again in {:?}",
+            "job {:?} on {}: {why}; again when it is up, after {:?}",
             job.plan.spec.name,
             job.plan.host,
             backoff.delay()
         );
         let next = next(job.at.clone(), Input::HostAway(backoff), &job.plan.rules());
+        self.until_up = true;
         self.follow(cx, job, next, step);
     }
 

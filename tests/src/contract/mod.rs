@@ -86,7 +86,13 @@ macro_rules! suite {
 use suite;
 
 /// Begins an operation and waits for its answer.
-fn ask<T: 'static>(harness: &mut dyn Harness, op: impl FnOnce(Answer<T>) -> Op) -> Result<T, TransportError> {
+///
+/// # Errors
+/// Those of the operation.
+pub fn ask<T: 'static>(
+    harness: &mut dyn Harness,
+    op: impl FnOnce(Answer<T>) -> Op,
+) -> Result<T, TransportError> {
     begin(harness, op).wait(harness)
 }
 

@@ -7,10 +7,33 @@
 //! Starting a service blocks until it is up. A service that can't come up is a panic with the reason; a missing program is
 //! one line that says what to install.
 
+mod gridengine;
 mod keeper;
 mod slurm;
 mod sshd;
 
+pub use gridengine::GridEngine;
 pub use keeper::Keeper;
 pub use slurm::{Cluster, Slurm};
 pub use sshd::{Server, Sshd};
+
+use procession::transport::{Op, Transport};
+use stakker::Fwd;
+
+/// The same transport, with these variables in the environment of every command that does not set them itself: what the
+/// clients of a private scheduler need where no sshd sets it for them.
+pub fn with_env(transport: &Transport, env: Vec<(String, String)>) -> Transport {
+    let (name, inner) = (transport.name().to_owned(), transport.clone());
+    let ops = Fwd::new(move |op| {
+        inner.op(match op {
+            Op::Exec(mut exec, ret) => {
+                for (name, value) in &env {
+                    exec.env.entry(name.clone()).or_insert_with(|| value.clone());
+                }
+                Op::Exec(exec, ret)
+            }
+            op => op,
+        });
+    });
+    Transport::new(&name, ops)
+}

@@ -36,8 +36,49 @@ pub struct Faults {
     pub outage: RangeInclusive<Duration>,
     /// How long a host runs until it starts anew; none for ever.
     pub uptime: Option<RangeInclusive<Duration>>,
+    /// What goes wrong at the ssh server, of a host that has one.
+    pub ssh: SshFaults,
     /// After this age of the world nothing goes wrong any more, so that everything must come to its end.
     pub calm_after: Duration,
+}
+
+/// What goes wrong at an ssh server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SshFaults {
+    /// So many channels a session takes (`MaxSessions`).
+    pub max_sessions: RangeInclusive<u64>,
+    /// Somebody who wants a session gets no answer: for long, or never.
+    pub half_open: PerMille,
+    /// Somebody who wants a session is turned away (`MaxStartups`).
+    pub turned_away: PerMille,
+    /// The credentials are refused until a person has seen to that.
+    pub locks: PerMille,
+    /// How long a session lasts until it breaks; none for ever.
+    pub session_life: Option<RangeInclusive<Duration>>,
+    /// How long a session lasts until it should get no new work; none for ever.
+    pub worn_after: Option<RangeInclusive<Duration>>,
+}
+
+impl SshFaults {
+    /// Nothing goes wrong; a session takes ten channels, as OpenSSH's do.
+    pub const NONE: SshFaults = SshFaults {
+        max_sessions: 10..=10,
+        half_open: PerMille(0),
+        turned_away: PerMille(0),
+        locks: PerMille(0),
+        session_life: None,
+        worn_after: None,
+    };
+
+    /// All that can go wrong does, often.
+    pub const ALL: SshFaults = SshFaults {
+        max_sessions: 1..=6,
+        half_open: PerMille(60),
+        turned_away: PerMille(100),
+        locks: PerMille(15),
+        session_life: Some(ms(100, 900_000)),
+        worn_after: Some(ms(100, 900_000)),
+    };
 }
 
 const fn ms(from: u64, to: u64) -> RangeInclusive<Duration> {
@@ -59,6 +100,7 @@ impl Faults {
         reachable: None,
         outage: ms(0, 0),
         uptime: None,
+        ssh: SshFaults::NONE,
         calm_after: Duration::ZERO,
     };
 
@@ -76,6 +118,7 @@ impl Faults {
         reachable: Some(ms(20_000, 900_000)),
         outage: ms(500, 180_000),
         uptime: Some(ms(60_000, 3_600_000)),
+        ssh: SshFaults::ALL,
         calm_after: Duration::from_secs(3600),
     };
 }
@@ -105,6 +148,11 @@ impl Dice {
     pub fn within(&mut self, range: &RangeInclusive<Duration>) -> Duration {
         let micros = |d: &Duration| u64::try_from(d.as_micros()).expect("no range is that long");
         Duration::from_micros(self.rng.u64(micros(range.start())..=micros(range.end())))
+    }
+
+    /// How many.
+    pub fn within_count(&mut self, range: &RangeInclusive<u64>) -> u64 {
+        self.rng.u64(range.clone())
     }
 
     /// A number below `end`.

@@ -13,6 +13,7 @@ pub mod faults;
 pub mod fs;
 pub mod host;
 pub mod oracle;
+pub mod purse;
 pub mod trace;
 pub mod witness;
 
@@ -21,12 +22,14 @@ use cast::lay_inputs;
 use clock::Clock;
 use faults::{Dice, Faults, PerMille};
 use fs::Fs;
-use host::{Shared, SimHost};
+use host::{GateOwner, Shared, SimHost};
 use oracle::Oracle;
 use procession::journal::{Ask, Crash, Desired, MemoryStore, Stage};
+use procession::pool::Rules;
 use procession::{Runtime, State};
 use procession_batch::dialect::Direct;
 use procession_batch::{Hosts, Job, Plan, SchedulerProcess};
+use purse::Purse;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -49,6 +52,8 @@ pub struct Setup {
     pub jobs: usize,
     /// How many hosts.
     pub hosts: usize,
+    /// The last of them is behind ssh, and is to be used like this; none is if nothing is said.
+    pub ssh: Option<Rules>,
     /// So many jobs at once on each host; any number if 0.
     pub at_once: u32,
     /// What goes wrong on the hosts and on the way to them.
@@ -68,6 +73,7 @@ impl Setup {
             seed: 0,
             jobs: 1,
             hosts: 1,
+            ssh: None,
             at_once: 0,
             faults: Faults::NONE,
             runtime_lives: None,
@@ -84,6 +90,13 @@ impl Setup {
             seed,
             jobs: 20,
             hosts: 2,
+            ssh: Some(Rules {
+                channels: 4,
+                hourly: 30,
+                age: Duration::from_secs(900),
+                idle: Duration::from_secs(120),
+                ..Rules::default()
+            }),
             at_once: 3,
             faults: Faults::ALL,
             runtime_lives: (!seed.is_multiple_of(4)).then_some(lives),
@@ -104,8 +117,12 @@ pub struct World {
     /// The hosts of the jobs.
     pub hosts: Vec<SimHost>,
     here: SimHost,
+    /// What all runtimes together have spent, by host.
+    purses: Vec<Purse>,
     setup: Setup,
     dice: Dice,
+    /// Dropped before the runtime.
+    gates: Vec<GateOwner>,
     runtime: Option<Runtime>,
     /// The next timer of the runtime.
     next_timer: Option<Duration>,
@@ -125,6 +142,7 @@ enum Act {
     Release,
     Jump,
     CheckPaused,
+    CutOff { host: usize, lasts: Duration },
 }
 
 /// How a story ended.
@@ -173,8 +191,17 @@ impl World {
 
     /// A world with this one job, handed over at the beginning.
     pub fn with_job(setup: Setup, plan: Plan) -> World {
+        World::with_jobs(setup, [plan])
+    }
+
+    /// A world with these jobs, handed over at the beginning.
+    pub fn with_jobs(setup: Setup, plans: impl IntoIterator<Item = Plan>) -> World {
         let mut world = World::empty(setup);
-        world.plan_at(Duration::ZERO, Act::HandOver(Box::new(plan)));
+        world.setup.jobs = 0;
+        for plan in plans {
+            world.setup.jobs += 1;
+            world.plan_at(Duration::ZERO, Act::HandOver(Box::new(plan)));
+        }
         world
     }
 
@@ -192,18 +219,28 @@ impl World {
         };
         let here = SimHost::with_disk("here", &shared, local.clone(), Faults::NONE, dice.fork());
         lay_inputs(&mut local.borrow_mut(), shared.clock.wall());
-        let name = |n: usize| format!("host-{n}");
-        let hosts = (0..setup.hosts)
-            .map(|n| SimHost::new(&name(n), &shared, setup.faults.clone(), dice.fork()))
-            .collect();
+        let rules = setup.ssh.clone().unwrap_or_default();
+        let host = |n: usize| {
+            let host = SimHost::new(&format!("host-{n}"), &shared, setup.faults.clone(), dice.fork());
+            match &setup.ssh {
+                Some(rules) if n + 1 == setup.hosts => {
+                    host.behind_ssh(&shared, &setup.faults, dice.fork(), rules.clone())
+                }
+                Some(_) | None => host,
+            }
+        };
+        let hosts: Vec<SimHost> = (0..setup.hosts).map(host).collect();
+        let purses = hosts.iter().map(|_| Purse::new(rules.clone())).collect();
         let mut world = World {
             shared,
             store,
             oracle,
             hosts,
             here,
+            purses,
             setup,
             dice,
+            gates: Vec::new(),
             runtime: None,
             next_timer: None,
             agenda: BTreeMap::new(),
@@ -310,6 +347,7 @@ impl World {
             }
             Act::Release => self.store.release(),
             Act::CheckPaused => self.check_paused(),
+            Act::CutOff { host, lasts } => self.hosts[host].cut_off(lasts),
             Act::Jump => {
                 for host in &self.hosts {
                     let skew = i64::try_from(self.dice.below(7_200_000)).expect("two hours fit");
@@ -331,8 +369,10 @@ impl World {
             Err(why) => return self.oracle.object(format!("no runtime can begin: {why}")),
         };
         let mut hosts = Hosts::new(self.here.transport());
-        for host in &self.hosts {
-            hosts.add(&mut runtime, host.transport(), Direct::new(self.setup.at_once));
+        for (host, purse) in self.hosts.iter().zip(&self.purses) {
+            let (transport, gate) = host.reach(&mut runtime, Box::new(purse.clone()));
+            self.gates.extend(gate);
+            hosts.add(&mut runtime, transport, Direct::new(self.setup.at_once));
         }
         SchedulerProcess::register(&mut runtime, hosts);
         match runtime.recover() {
@@ -352,6 +392,7 @@ impl World {
         for host in self.hosts.iter().chain([&self.here]) {
             host.caller_died();
         }
+        self.gates.clear();
         drop(runtime);
         self.next_timer = None;
         // Half of them are started again at once, by somebody who watches over them.
@@ -416,7 +457,9 @@ impl World {
             return;
         }
         let waiting: usize = self.hosts.iter().chain([&self.here]).map(SimHost::waiting).sum();
-        if runtime.held_timers() + waiting > 0 || self.next_timer.is_some() {
+        // A pool has timers of its own, to close what nobody uses.
+        let has_timer = self.next_timer.is_some() && self.gates.is_empty();
+        if runtime.held_timers() + waiting > 0 || has_timer {
             let timers = runtime.held_timers();
             self.oracle
                 .object(format!("all are paused, but there are {timers} timers and {waiting} requests"));
@@ -426,6 +469,18 @@ impl World {
     /// At this time the owner of the job with this number wants something else of it.
     pub fn wish(&mut self, at: Duration, job: usize, desired: Desired) {
         self.plan_at(at, Act::Mood { job, desired });
+    }
+
+    /// At this time the host with this number cannot be reached any more, for so long.
+    pub fn outage(&mut self, at: Duration, host: usize, lasts: Duration) {
+        self.plan_at(at, Act::CutOff { host, lasts });
+    }
+
+    /// Tells the story up to this age of the world, or to the first thing that must not be.
+    pub fn run_to(&mut self, age: Duration) {
+        while self.oracle.wrong().is_none() && self.next().is_some_and(|next| next <= age) {
+            self.step();
+        }
     }
 
     fn ending(&self) -> Ending {

@@ -18,6 +18,9 @@ pub trait Witness {
 
     /// A job has left evidence of its end.
     fn on_exit(&self, host: &str, job: &str, code: i32);
+
+    /// A promise that was made to a host is broken.
+    fn on_broken(&self, host: &str, what: String);
 }
 
 /// A witness who looks away.
@@ -28,4 +31,5 @@ impl Witness for Nobody {
     fn on_started(&self, _host: &str, _job: &str) {}
     fn on_payload(&self, _host: &str, _job: &str, _running: usize) {}
     fn on_exit(&self, _host: &str, _job: &str, _code: i32) {}
+    fn on_broken(&self, _host: &str, _what: String) {}
 }

@@ -1,7 +1,7 @@
 //! The services themselves: they come up, several at once, can be hit in every way, and leave nothing behind.
 
 use crate::clients::{attempt, run, until};
-use procession_tests::services::{Cluster, Keeper, Server, Slurm, Sshd};
+use procession_tests::services::{Cluster, GridEngine, Keeper, Server, Slurm, Sshd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -125,6 +125,33 @@ fn nothing_is_left_of_a_cluster_and_its_jobs() {
     run(&["sbatch", "--export=NONE", "-o", "/dev/null", "--wrap", script], &env);
     until("it runs", || left_of(&folder).iter().filter(|name| *name == "sleep\n").count() == 2);
     drop(slurm);
+    assert_eq!(left_of(&folder), [""; 0]);
+    assert!(!folder.exists());
+}
+
+#[test]
+fn a_grid_engine_runs_jobs_and_another_beside_it_knows_nothing_of_them() {
+    let (mut one, two) = (GridEngine::start(2), GridEngine::start(1));
+    let env = one.env();
+    let submit = ["qsub", "-terse", "-b", "y", "-o", "/dev/null", "-e", "/dev/null", "sh", "-c", "'exit 3'"];
+    assert_eq!(run(&submit, &env), "1");
+    let account = || String::from_utf8(attempt(&["qacct", "-j", "1"], &env).stdout).expect("UTF-8");
+    until("the row is there", || account().contains("exit_status  3"));
+    assert_eq!(run(&["qstat"], &two.env()), "");
+    one.kill("qmaster");
+    assert!(!attempt(&["qstat"], &env).status.success());
+    one.restart("qmaster");
+    run(&submit, &env);
+}
+
+#[test]
+fn nothing_is_left_of_a_grid_engine_and_its_jobs() {
+    let engine = GridEngine::start(2);
+    let folder = engine.folder();
+    let words = ["qsub", "-b", "y", "-o", "/dev/null", "-e", "/dev/null", "sleep", "1000"];
+    run(&words, &engine.env());
+    until("it runs", || left_of(&folder).iter().any(|name| name == "sleep\n"));
+    drop(engine);
     assert_eq!(left_of(&folder), [""; 0]);
     assert!(!folder.exists());
 }

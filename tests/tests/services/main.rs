@@ -3,4 +3,11 @@
 #![allow(missing_docs, reason = "the names say it")]
 
 mod clients;
+mod dialects;
+mod ends;
+mod gridengine;
 mod handles;
+mod hosts;
+mod loops;
+mod slurm;
+mod ssh;

@@ -6,19 +6,23 @@
 
 mod aside;
 pub mod auth;
+mod certificate;
 pub mod config;
+mod disk;
 mod exec;
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod hostkey;
 pub mod jump;
-#[cfg_attr(not(test), expect(dead_code, reason = "trees come next"))]
 mod nonce;
 #[cfg(test)]
 mod pipes;
+mod reason;
 mod session;
-#[allow(dead_code, unused_imports, reason = "trees come next")]
 mod sftp;
 mod talk;
 mod transport;
+mod tree;
 mod tunnel;
 
 pub use session::Patience;

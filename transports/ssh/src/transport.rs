@@ -5,20 +5,25 @@
 
 use crate::auth::Secrets;
 use crate::config::Target;
+use crate::disk::Disk;
 use crate::exec::Command;
+use crate::jump::{ProxyCommand, Route};
 use crate::session::{Destination, Patience, Placement, Session, Unplaced};
 use crate::sftp::Sftp;
 use crate::talk::{Recall, Talk, Window};
+use crate::tree::{Getting, Place, Putting, remove_tree};
 use crate::tunnel::{self, Tunnel};
 use procession::RuntimeHandle;
-use procession::pool::{Dial, Lease, News, Pool, Rules, Sessions, Setup, Urgency};
-use procession::transport::{Answer, Exec, Exit, Op, RemotePath, Transport, TransportError};
+use procession::pool::{Budget, Dial, Lease, News, Pool, Report, Rules, Sessions, Setup, Urgency};
+use procession::transport::{
+    Answer, Exec, Exit, Get, Manifest, Op, Put, RemotePath, Transport, TransportError,
+};
 use stakker::{
-    Actor, ActorOwn, ActorOwnSlab, CX, Core, Fwd, Ret, actor, actor_in_slab, actor_new, after, at, call,
-    fwd_to, ret_nop, ret_some_to, ret_to,
+    Actor, ActorOwn, ActorOwnSlab, CX, Core, Fwd, Ret, StopCause, actor, actor_in_slab, actor_new, after, at,
+    call, fwd_to, ret_nop, ret_some_to, ret_to,
 };
 use stakker_mio::MioPoll;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,8 +35,8 @@ pub struct Config {
     pub name: String,
     /// Where it is, and how to log in there.
     pub target: Target,
-    /// The last host on the way to it, which connects to it; none if we do. For a `ProxyJump` that is the transport of the
-    /// last hop.
+    /// The last host on the way to it, which connects to it: for a `ProxyJump` the transport of the last hop, as a
+    /// [`Network`](crate::jump::Network) finds it. None if we connect, or a `ProxyCommand` does, as the target says.
     pub via: Option<Transport>,
     /// Where relative paths begin: absolute, or below the home folder of the user.
     pub work: RemotePath,
@@ -39,6 +44,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// How many sessions, and how often.
     pub rules: Rules,
+    /// What it shares with other runtimes of the same user; nothing if none.
+    pub budget: Option<Box<dyn Budget>>,
     /// How long it may be silent.
     pub patience: Patience,
     /// The send buffer of each connection, in bytes; the system's choice if it is none (`SO_SNDBUF`, socket(7)).
@@ -55,6 +62,7 @@ impl Config {
             work,
             secrets: Secrets::silent(),
             rules: Rules::default(),
+            budget: None,
             patience: Patience::default(),
             send_buffer: None,
         }
@@ -68,6 +76,12 @@ pub enum StartError {
     /// There is no `MioPoll` in the anymap of this stakker: a runtime in virtual time has none.
     #[error("the runtime has no mio poll")]
     NoPoll,
+    /// The helper thread for files cannot be started.
+    #[error("the helper thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The target lies behind other hosts (`ProxyJump`), and no transport of the last of them was given.
+    #[error("{0} lies behind other hosts, and no transport leads to it")]
+    NoGate(String),
 }
 
 /// A host behind SSH, as an actor. Dropping its owner, before the runtime, closes its sessions; whoever asked gets `None`,
@@ -78,10 +92,15 @@ pub struct Ssh {
     runtime: RuntimeHandle,
     sessions: Sessions<Actor<Session>>,
     _pool: ActorOwn<Pool<Dialer>>,
+    _proxy: Option<ActorOwn<ProxyCommand>>,
     next: u64,
     /// Talks that wait for a lease.
     waiting: BTreeMap<u64, Waiting>,
     desk: Option<Desk>,
+    disk: Disk,
+    transfers: BTreeMap<u64, Moving>,
+    /// Transfers that wait until others are over.
+    queue: VecDeque<Transfer>,
     tunnels: ActorOwnSlab<Tunnel>,
 }
 
@@ -97,6 +116,34 @@ const DESK_IDLE: Duration = Duration::from_secs(60);
 
 /// After so long another one is opened, so that the session under it may end.
 const DESK_AGE: Duration = Duration::from_secs(600);
+
+/// A transfer that is asked for.
+enum Transfer {
+    Put(Put, Answer<Manifest>),
+    Get(Get, Answer<Manifest>),
+}
+
+impl Transfer {
+    fn answer(self) -> Answer<Manifest> {
+        match self {
+            Transfer::Put(_, answer) | Transfer::Get(_, answer) => answer,
+        }
+    }
+}
+
+/// A transfer that goes on; it lives as long as this.
+#[expect(dead_code, reason = "they are held, and work by themselves")]
+enum Moving {
+    Put(ActorOwn<Putting>),
+    Get(ActorOwn<Getting>),
+}
+
+/// How many transfers go on at once. Together they fill any line; and as one may need a second channel while it has one, all
+/// of them together must find one channel more than they are.
+const MOST_TRANSFERS: usize = 4;
+
+/// How many wait behind these. Whoever has more in flight has lost count of them.
+const MOST_WAITING: usize = 100_000;
 
 struct Waiting {
     talk: Box<dyn Talk>,
@@ -114,42 +161,71 @@ impl Ssh {
             return Err(StartError::NoPoll);
         }
         let host: Rc<str> = config.name.as_str().into();
+        let (via, proxy) = match (config.via, &config.target.route) {
+            (Some(via), _) => (Some(via), None),
+            (None, Route::Direct) => (None, None),
+            (None, Route::Command(command)) => {
+                let (via, proxy) = ProxyCommand::start(core, &host, command);
+                (Some(via), Some(proxy))
+            }
+            // Never directly: the user said that there is another way.
+            (None, Route::Jump(_)) => return Err(StartError::NoGate(config.name)),
+        };
         let to = Rc::new(Destination {
             host: host.clone(),
             target: Arc::new(config.target),
-            via: config.via,
+            via,
             secrets: config.secrets,
             patience: config.patience,
             send_buffer: config.send_buffer,
         });
-        let dial = Dialer { to, sessions: Vec::new() };
-        let setup = Setup { rules: config.rules, ..Setup::new(&config.name, dial, runtime.clone()) };
+        let dial = Dialer { to: to.clone(), sessions: Vec::new() };
+        let setup = Setup {
+            rules: config.rules,
+            budget: config.budget,
+            ..Setup::new(&config.name, dial, runtime.clone())
+        };
         let (sessions, pool) = Pool::start(core, setup);
         let actor = actor_new!(core, Ssh, ret_nop!());
+        to.secrets.watch(&to.target.alias, fwd_to!([actor], on_better_secrets() as ()));
         let transport = Transport::new(&config.name, fwd_to!([actor], on_op() as (Op)));
-        call!([actor], Ssh::init(host, config.work, runtime, sessions, pool));
-        Ok((transport, actor))
-    }
-
-    fn init(
-        _: CX![],
-        host: Rc<str>,
-        work: RemotePath,
-        runtime: RuntimeHandle,
-        sessions: Sessions<Actor<Session>>,
-        pool: ActorOwn<Pool<Dialer>>,
-    ) -> Option<Ssh> {
-        Some(Ssh {
+        let disk = Disk::start(core, fwd_to!([actor], on_disk() as ()))?;
+        let ssh = Ssh {
             host,
-            work,
+            work: config.work,
             runtime,
             sessions,
             _pool: pool,
+            _proxy: proxy,
             next: 0,
             waiting: BTreeMap::new(),
             desk: None,
+            disk,
+            transfers: BTreeMap::new(),
+            queue: VecDeque::new(),
             tunnels: ActorOwnSlab::new(),
-        })
+        };
+        call!([actor], Ssh::moved_in(ssh));
+        Ok((transport, actor))
+    }
+
+    /// How the host and its sessions are.
+    pub fn report(&mut self, _: CX![], ret: Ret<Report>) {
+        self.sessions.report(ret);
+    }
+
+    /// Tries again now to connect: somebody has dealt with what was wrong.
+    pub fn retry(&mut self, _: CX![]) {
+        self.sessions.retry();
+    }
+
+    fn moved_in(_: CX![], ssh: Ssh) -> Option<Ssh> {
+        Some(ssh)
+    }
+
+    /// What barred the host may be over.
+    fn on_better_secrets(&mut self, _: CX![]) {
+        self.sessions.retry();
     }
 
     fn on_op(&mut self, cx: CX![], op: Op) {
@@ -169,11 +245,57 @@ impl Ssh {
             | Op::Chmod { .. }
             | Op::Read { .. }
             | Op::Write { .. }) => self.small(cx, op),
-            Op::Put(_, answer) | Op::Get(_, answer) => {
-                answer.ret(Err(TransportError::Refused("trees come next".to_owned())))
+            Op::Put(put, answer) => self.transfer(cx, Transfer::Put(put, answer)),
+            Op::Get(get, answer) => self.transfer(cx, Transfer::Get(get, answer)),
+            Op::Remove { path, tree: true, ret } => {
+                self.have(cx, Urgency::Work, remove_tree(&self.work.join(&path), ret));
             }
-            Op::Remove { ret, .. } => ret.ret(Err(TransportError::Refused("trees come next".to_owned()))),
         }
+    }
+
+    /// Begins a transfer, or lets it wait until others are over.
+    fn transfer(&mut self, cx: CX![], transfer: Transfer) {
+        if self.transfers.len() >= MOST_TRANSFERS {
+            if self.queue.len() >= MOST_WAITING {
+                let full = format!("{MOST_WAITING} transfers wait already, the limit");
+                return transfer.answer().ret(Err(TransportError::Refused(full)));
+            }
+            return self.queue.push_back(transfer);
+        }
+        let place = Place {
+            host: self.host.to_string(),
+            disk: self.disk.clone(),
+            open: fwd_to!([cx], on_talk() as (Box<dyn Talk>)),
+        };
+        let number = self.next;
+        self.next += 1;
+        let over = ret_some_to!([cx], on_transferred(number) as (StopCause));
+        let begun = match transfer {
+            Transfer::Put(put, answer) => {
+                let to = self.work.join(&put.to);
+                Moving::Put(actor!(cx, Putting::init(place, put, to, answer), over))
+            }
+            Transfer::Get(get, answer) => {
+                let from = self.work.join(&get.from);
+                Moving::Get(actor!(cx, Getting::init(place, get, from, answer), over))
+            }
+        };
+        self.transfers.insert(number, begun);
+    }
+
+    fn on_transferred(&mut self, cx: CX![], number: u64, _: StopCause) {
+        self.transfers.remove(&number);
+        if let Some(next) = self.queue.pop_front() {
+            self.transfer(cx, next);
+        }
+    }
+
+    fn on_talk(&mut self, cx: CX![], talk: Box<dyn Talk>) {
+        self.have(cx, Urgency::Work, talk);
+    }
+
+    fn on_disk(&mut self, _: CX![]) {
+        self.disk.collect();
     }
 
     /// Small operations on files share one channel, which stays open for a while.

@@ -233,7 +233,9 @@ impl Policy {
     fn on_ended(&mut self, id: SessionId, why: TransportError, now: Instant, random: u64) {
         if self.opening.take_if(|(opening, _)| *opening == id).is_some() {
             match why {
-                TransportError::AuthFailed { .. } | TransportError::HostKeyChanged { .. }
+                TransportError::AuthFailed { .. }
+                | TransportError::HostKeyChanged { .. }
+                | TransportError::HostKeyUnknown { .. }
                     if self.road.is_open_to_tries() =>
                 {
                     self.road = Road::Barred(why);

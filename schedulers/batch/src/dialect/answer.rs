@@ -70,7 +70,7 @@ pub fn read_found(exit: &Exit) -> Result<Found, AnswerError> {
     }
 }
 
-/// What came of ending a job: `gone`, or `still COUNT`.
+/// What came of ending a job: `gone`, `never`, or `still COUNT`.
 ///
 /// # Errors
 /// Those of [`framed_line`], and [`AnswerError::Garbled`] for any other word.
@@ -78,6 +78,7 @@ pub fn read_cancelled(exit: &Exit) -> Result<Cancelled, AnswerError> {
     let line = framed_line(exit)?;
     match line.split_once(' ') {
         None if line == "gone" => Ok(Cancelled::Gone),
+        None if line == "never" => Ok(Cancelled::Never),
         Some(("still", _)) => Ok(Cancelled::Still),
         Some(_) | None => Err(AnswerError::Garbled { line }),
     }

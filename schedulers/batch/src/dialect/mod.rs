@@ -128,7 +128,7 @@ pub enum Refusal {
     #[error("the host could not make a folder in the sandbox; look at its quota and its permissions")]
     NoSpace,
     /// A program that the dialect needs is not on the host.
-    #[error("the host has no `{0}`; it is part of util-linux")]
+    #[error("the host has no `{0}`, or not in the PATH that commands have there")]
     NoProgram(String),
     /// The folder in which the host counts its jobs cannot be made.
     #[error("the folder that keeps the limit of jobs cannot be made on the host")]
@@ -203,6 +203,8 @@ pub enum Force {
 pub enum Cancelled {
     /// Nothing of it runs, and nothing of it can start.
     Gone,
+    /// The same, and no payload of it was ever started: not before either.
+    Never,
     /// It was there, and has been told. Ask again.
     Still,
 }

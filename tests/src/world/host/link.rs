@@ -9,7 +9,7 @@ use super::reply::{Delivery, Outputs, Reply};
 use crate::world::boundary::Strike;
 use crate::world::faults::{Dice, Faults, PerMille};
 use crate::world::fs::Fs;
-use procession::transport::{CancelToken, Chunk, Exec, Get, Op, Put, TransportError};
+use procession::transport::{Answer, CancelToken, Chunk, Exec, Get, Op, Put, TransportError};
 use stakker::Ret;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub struct Link {
     /// Counts requests and events.
     count: u64,
     reachable: bool,
+    /// Who waits until it can be reached.
+    hopeful: Vec<Answer<()>>,
     deliveries: Vec<Delivery>,
 }
 
@@ -89,7 +91,8 @@ impl Link {
     pub fn new(name: &str, shared: Shared, fs: Rc<RefCell<Fs>>, faults: Faults, dice: Dice) -> Link {
         let machine = Machine::new(name, &shared, fs, faults, dice);
         let (requests, queue, deliveries) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        let mut link = Link { machine, shared, requests, queue, count: 0, reachable: true, deliveries };
+        let (count, reachable, hopeful) = (0, true, Vec::new());
+        let mut link = Link { machine, shared, requests, queue, count, reachable, hopeful, deliveries };
         link.forecast_outage();
         link.forecast_reboot();
         link
@@ -98,7 +101,7 @@ impl Link {
     /// Takes an operation, and sends it on its way. A machine whose power is gone sends nothing.
     pub fn begin(this: &Rc<RefCell<Link>>, op: Op) {
         if let Op::WhenUp(ret) = op {
-            return ret.ret(Ok(()));
+            return Link::when_up(this, ret);
         }
         let (id, cancel) = {
             let mut link = this.borrow_mut();
@@ -123,6 +126,16 @@ impl Link {
                 }
             }));
         }
+    }
+
+    fn when_up(this: &Rc<RefCell<Link>>, ret: Answer<()>) {
+        let is_reachable = this.borrow().reachable;
+        if is_reachable { ret.ret(Ok(())) } else { this.borrow_mut().hopeful.push(ret) }
+    }
+
+    /// Whether requests arrive.
+    pub fn is_reachable(&self) -> bool {
+        self.reachable
     }
 
     /// When something happens next.
@@ -171,6 +184,7 @@ impl Link {
         }
         self.machine.happened.clear();
         let mut orphans = self.take_deliveries();
+        orphans.extend(self.hopeful.drain(..).map(|ret| Delivery::Dropped(Reply::Done(ret))));
         orphans.extend(requests.into_values().map(|request| Delivery::Dropped(request.reply)));
         orphans
     }
@@ -319,6 +333,9 @@ impl Link {
             Event::OutageEnds => {
                 self.reachable = true;
                 self.machine.line(format_args!("can be reached"));
+                let (disk, now) = (self.shared.disk.clone(), self.shared.clock.wall());
+                let up = |ret| Delivery::Answer(Reply::Done(ret), Ok(Value::Done), disk.clone(), now);
+                self.deliveries.extend(self.hopeful.drain(..).map(up));
                 self.forecast_outage();
             }
             Event::Reboots if self.shared.clock.now() < self.machine.faults.calm_after => {
@@ -461,6 +478,11 @@ impl Link {
     /// From now on the machine cannot be reached, for a while. What runs there goes on; what is under way is lost.
     fn outage(&mut self) {
         let lasts = self.machine.dice.within(&self.machine.faults.outage.clone());
+        self.cut_off(lasts);
+    }
+
+    /// The same, for so long.
+    pub fn cut_off(&mut self, lasts: Duration) {
         self.machine.line(format_args!("cannot be reached for {lasts:?}"));
         self.reachable = false;
         let ids: Vec<RequestId> = self.requests.keys().copied().collect();

@@ -7,14 +7,17 @@
 
 mod direct;
 mod files;
+mod gate;
 mod job;
 mod link;
 mod machine;
 mod plain;
 mod reply;
+mod sshd;
 #[cfg(test)]
 mod tests;
 
+pub use gate::GateOwner;
 pub use machine::HOME;
 
 use super::boundary::{Boundaries, Strike};
@@ -24,8 +27,12 @@ use super::faults::{Dice, Faults};
 use super::fs::Fs;
 use super::trace::Trace;
 use super::witness::{Nobody, Witness};
+use gate::{Gate, Opening};
 use link::Link;
+use procession::Runtime;
+use procession::pool::{Budget, Rules};
 use procession::transport::Transport;
+use sshd::Sshd;
 use stakker::Fwd;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -59,6 +66,8 @@ impl Shared {
 pub struct SimHost {
     name: Rc<str>,
     link: Rc<RefCell<Link>>,
+    /// What stands in front of it, if it is reached through ssh.
+    sshd: Option<(Rc<RefCell<Sshd>>, Rules)>,
 }
 
 impl SimHost {
@@ -76,7 +85,28 @@ impl SimHost {
         dice: Dice,
     ) -> SimHost {
         let link = Link::new(name, shared.clone(), fs, faults, dice);
-        SimHost { name: name.into(), link: Rc::new(RefCell::new(link)) }
+        SimHost { name: name.into(), link: Rc::new(RefCell::new(link)), sshd: None }
+    }
+
+    /// The same host behind an ssh server, whose users have promised to keep these rules.
+    pub fn behind_ssh(self, shared: &Shared, faults: &Faults, dice: Dice, rules: Rules) -> SimHost {
+        let sshd = Sshd::new(&self.name, shared, faults, dice, rules.clone());
+        SimHost { sshd: Some((Rc::new(RefCell::new(sshd)), rules)), ..self }
+    }
+
+    /// The way to it for this runtime: through a pool of sessions if it is behind ssh. The owner is to be dropped before the
+    /// runtime.
+    pub fn reach(&self, runtime: &mut Runtime, budget: Box<dyn Budget>) -> (Transport, Option<GateOwner>) {
+        let Some((sshd, rules)) = &self.sshd else { return (self.transport(), None) };
+        let opening = Opening { name: self.name.clone(), sshd: sshd.clone(), link: self.link.clone() };
+        let handle = runtime.handle();
+        let (transport, owner) = Gate::start(runtime.stakker(), opening, rules.clone(), handle, budget);
+        (transport, Some(owner))
+    }
+
+    /// When somebody wanted a session; nothing if it is not behind ssh.
+    pub fn knocks(&self) -> Vec<Duration> {
+        self.sshd.as_ref().map(|(sshd, _)| sshd.borrow().knocks().to_vec()).unwrap_or_default()
     }
 
     /// Its name.
@@ -92,17 +122,22 @@ impl SimHost {
 
     /// When something happens here next.
     pub fn next_event(&self) -> Option<Duration> {
-        self.link.borrow().next_event()
+        let sshd = self.sshd.as_ref().and_then(|(sshd, _)| sshd.borrow().next_event());
+        [self.link.borrow().next_event(), sshd].into_iter().flatten().min()
     }
 
     /// Lets one thing happen that is due by now, and delivers what comes of it; whether there was something. A strike
     /// that is for the runtime is for the caller to carry out.
     pub fn run(&self) -> Option<Option<Strike>> {
+        if self.run_sshd() {
+            return Some(None);
+        }
         let (strike, deliveries) = {
             let mut link = self.link.borrow_mut();
             let strike = link.run_one()?;
             (strike, link.take_deliveries())
         };
+        self.weather();
         // Nothing is borrowed here: a reply may begin the next operation at once.
         for delivery in deliveries {
             delivery.deliver();
@@ -110,10 +145,32 @@ impl SimHost {
         Some(strike)
     }
 
+    /// The server hears whether the machine can be reached.
+    fn weather(&self) {
+        if let Some((sshd, _)) = &self.sshd {
+            sshd.borrow_mut().set_reachable(self.link.borrow().is_reachable());
+        }
+    }
+
+    fn run_sshd(&self) -> bool {
+        let Some((sshd, _)) = &self.sshd else { return false };
+        let ran = sshd.borrow_mut().run_one();
+        let deliveries = sshd.borrow_mut().take_deliveries();
+        // Nor here: what breaks answers who waits.
+        for deliver in deliveries {
+            deliver();
+        }
+        ran
+    }
+
     /// The runtime that used it is gone: nobody waits for a reply any more. What has been sent still arrives.
     pub fn caller_died(&self) {
         let orphans = self.link.borrow_mut().abandon();
         drop(orphans);
+        if let Some((sshd, _)) = &self.sshd {
+            let orphans = sshd.borrow_mut().caller_died();
+            drop(orphans);
+        }
     }
 
     /// The disk of the machine, to prepare it or to look at it.
@@ -130,6 +187,12 @@ impl SimHost {
     /// Starts the machine anew now.
     pub fn reboot(&self) {
         self.link.borrow_mut().reboot();
+    }
+
+    /// From now on it cannot be reached, for so long.
+    pub fn cut_off(&self, lasts: Duration) {
+        self.link.borrow_mut().cut_off(lasts);
+        self.weather();
     }
 
     /// Sets the calendar of the machine this far off.

@@ -1,7 +1,8 @@
 //! What lies in the files that a user names as identities.
 
+use crate::certificate::Certificate;
 use crate::config::Target;
-use ssh_key::{Algorithm, Certificate, PrivateKey, PublicKey};
+use ssh_key::{Algorithm, PrivateKey, PublicKey};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -38,9 +39,9 @@ pub(super) fn read(target: &Target) -> (Vec<KeyFile>, Vec<String>) {
     let mut notes = Vec::new();
     let mut certificates = Vec::new();
     for path in &target.certificates {
-        match text(path).map(|text| Certificate::from_openssh(&text)) {
-            Ok(Ok(certificate)) => certificates.push(certificate),
-            Ok(Err(e)) => notes.push(format!("{} is no certificate: {e}", path.display())),
+        match text(path).map(|text| Certificate::parse_line(&text)) {
+            Ok(Some(certificate)) => certificates.push(certificate),
+            Ok(None) => notes.push(format!("{} is no certificate", path.display())),
             Err(e) => notes.push(format!("{}: {e}", path.display())),
         }
     }
@@ -58,7 +59,8 @@ pub(super) fn read(target: &Target) -> (Vec<KeyFile>, Vec<String>) {
 
 /// The whole text of a small file; overwritten in memory when it is dropped.
 pub(super) fn text(path: &Path) -> std::io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
+    // It never grows, for what it would leave behind nobody would overwrite.
+    let mut text = Zeroizing::new(String::with_capacity(LONGEST as usize + 1));
     File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
     Ok(text)
 }
@@ -78,9 +80,9 @@ fn file(path: &Path, certificates: &[Certificate]) -> std::io::Result<KeyFile> {
     };
     // What is inside is the truth; a `.pub` beside it may belong to an older key.
     let public = inside.or(public);
-    let own = beside("-cert.pub").ok().and_then(|text| Certificate::from_openssh(&text).ok());
+    let own = beside("-cert.pub").ok().and_then(|text| Certificate::parse_line(&text));
     let of_this_key =
-        |c: &Certificate| public.as_ref().is_some_and(|public| public.key_data() == c.public_key());
+        |c: &Certificate| public.as_ref().is_some_and(|public| public.key_data() == c.key.key_data());
     let all = own.into_iter().chain(certificates.iter().cloned());
     Ok(KeyFile { path: path.to_owned(), certificates: all.filter(of_this_key).collect(), public, private })
 }

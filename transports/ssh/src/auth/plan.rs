@@ -6,8 +6,9 @@
 use super::agent::AgentKey;
 use super::identity::{KeyFile, Private};
 use super::secrets::History;
+use crate::certificate::Certificate;
 use crate::config::{Method, Target};
-use ssh_key::{Certificate, HashAlg, PublicKey};
+use ssh_key::{HashAlg, PublicKey};
 use std::path::PathBuf;
 
 /// How many keys are presented to a host at most: half of what a server permits by default (MaxAuthTries, `sshd_config(5)`).
@@ -135,7 +136,7 @@ fn of_file(file: &KeyFile, agent: &[AgentKey]) -> Vec<Identity> {
         blob.map(|blob| Holder::Agent { blob })
     };
     let mut found = Vec::new();
-    for (id, presented) in file.certificates.iter().filter_map(of_certificate).chain([(key_id, key)]) {
+    for (id, presented) in file.certificates.iter().map(of_certificate).chain([(key_id, key)]) {
         // The agent first: what it has needs no passphrase.
         if let Some(holder) = in_agent(&presented).or_else(|| in_file.clone()) {
             found.push(Identity { id, name: name.clone(), presented, holder });
@@ -145,9 +146,9 @@ fn of_file(file: &KeyFile, agent: &[AgentKey]) -> Vec<Identity> {
 }
 
 fn of_agent(key: &AgentKey) -> Option<Identity> {
-    let (id, presented) = match Certificate::from_bytes(&key.blob) {
-        Ok(certificate) => of_certificate(&certificate)?,
-        Err(_) => of_key(&PublicKey::from_bytes(&key.blob).ok()?)?,
+    let (id, presented) = match Certificate::parse(&key.blob) {
+        Some(certificate) => of_certificate(&certificate),
+        None => of_key(&PublicKey::from_bytes(&key.blob).ok()?)?,
     };
     let name = format!("{} of the agent ({id})", key.comment);
     Some(Identity { id, name, presented, holder: Holder::Agent { blob: key.blob.clone() } })
@@ -158,15 +159,14 @@ fn of_key(key: &PublicKey) -> Option<(String, Presented)> {
     Some((key.fingerprint(HashAlg::Sha256).to_string(), presented))
 }
 
-fn of_certificate(certificate: &Certificate) -> Option<(String, Presented)> {
-    let presented =
-        Presented::Public { line: certificate.to_openssh().ok()?, blob: certificate.to_bytes().ok()? };
-    let key = certificate.public_key().fingerprint(HashAlg::Sha256);
+fn of_certificate(certificate: &Certificate) -> (String, Presented) {
+    let presented = Presented::Public { line: certificate.line(), blob: certificate.blob.clone() };
+    let key = certificate.key.fingerprint(HashAlg::Sha256);
     // A certificate that is renewed is another credential: the old one may have expired.
-    Some((
-        format!("certificate {} of {key}, valid from {}", certificate.serial(), certificate.valid_after()),
+    (
+        format!("certificate {} of {key}, valid from {}", certificate.serial, certificate.valid_after),
         presented,
-    ))
+    )
 }
 
 #[cfg(test)]
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_certificate_comes_before_its_key_and_is_signed_for_by_the_key_of_the_agent() {
-        let certificate = Certificate::from_openssh(CERTIFICATE).unwrap();
+        let certificate = Certificate::parse_line(CERTIFICATE).unwrap();
         let file = KeyFile { certificates: vec![certificate], ..file(0, Private::Locked) };
         let (found, _) = identities(&target(), &[file], &agent(&[0]), &History::default());
         assert_eq!(found.len(), 2);

@@ -167,3 +167,6 @@ impl Target {
         self.known_hosts.iter().chain(&self.global_known_hosts).map(PathBuf::as_path)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! A command on the host: framed, so that its end is evidence, and killed by its process group.
 
 mod frame;
-mod quote;
+pub(crate) mod quote;
 mod signals;
 
 use crate::session::LONGEST_LINE;

@@ -24,7 +24,7 @@ pub(super) fn word(text: &str) -> String {
 ///
 /// In `fish` a `\` in single quotes may escape, in `csh` a `!` there recalls an old command; both are plain when they stand
 /// behind a `\` without quotes (csh(1), "History substitution"; fish-language(1), "Quotes").
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     debug_assert!(!text.contains('\n'), "csh ends a quoted word at a newline");
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('\'');

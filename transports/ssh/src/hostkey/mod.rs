@@ -17,10 +17,11 @@ mod name;
 pub use append::{Learned, learn};
 pub use name::HostName;
 
+use crate::certificate::Certificate;
 use line::{Line, Marker};
 use procession::WallTime;
 use procession::transport::TransportError;
-use ssh_key::{Certificate, HashAlg, PublicKey, public::KeyData};
+use ssh_key::{HashAlg, PublicKey, public::KeyData};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -165,7 +166,7 @@ impl KnownHosts {
 
     /// What `key`, in the format of RFC 4253, section 6.6, means if `host` shows it at this time.
     pub fn check(&self, host: &HostName, key: &[u8], now: WallTime) -> Verdict {
-        if let Ok(certificate) = Certificate::from_bytes(key) {
+        if let Some(certificate) = Certificate::parse(key) {
             return self.check_certificate(host, &certificate, now);
         }
         match PublicKey::from_bytes(key) {
@@ -175,16 +176,17 @@ impl KnownHosts {
     }
 
     fn check_certificate(&self, host: &HostName, certificate: &Certificate, now: WallTime) -> Verdict {
-        for key in [certificate.public_key(), certificate.signature_key()] {
-            if let Some(at) = self.revoked(host, key) {
-                return Verdict::Revoked { shown: Shown::of(certificate.public_key()), at };
+        let key = certificate.key.key_data();
+        for either in [key, &certificate.authority] {
+            if let Some(at) = self.revoked(host, either) {
+                return Verdict::Revoked { shown: Shown::of(key), at };
             }
         }
         let authorities = self.of(host).filter(|line| line.marker == Some(Marker::Authority));
-        let trusted = authorities.into_iter().any(|line| &line.key == certificate.signature_key());
+        let trusted = authorities.into_iter().any(|line| line.key == certificate.authority);
         match certificate::verify(certificate, host, trusted, now) {
             Ok(()) => Verdict::Known,
-            Err(why) => self.check_plain(host, certificate.public_key(), Some(why)),
+            Err(why) => self.check_plain(host, key, Some(why)),
         }
     }
 
@@ -288,8 +290,7 @@ impl Verdict {
 
 /// The plain key, if this is a certificate: certificates are not written to files of known hosts.
 pub(crate) fn plain(key: &[u8]) -> Option<Vec<u8>> {
-    let certificate = Certificate::from_bytes(key).ok()?;
-    PublicKey::from(certificate.public_key().clone()).to_bytes().ok()
+    Certificate::parse(key)?.key.to_bytes().ok()
 }
 
 impl Shown {

@@ -22,10 +22,7 @@ macro_rules! key {
 
 macro_rules! certificate {
     ($name:literal) => {
-        Certificate::from_openssh(include_str!(concat!("fixtures/", $name, "-cert.pub")))
-            .unwrap()
-            .to_bytes()
-            .unwrap()
+        Certificate::parse_line(include_str!(concat!("fixtures/", $name, "-cert.pub"))).unwrap().blob
     };
 }
 

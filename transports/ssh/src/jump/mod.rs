@@ -4,6 +4,14 @@
 //! (`Op::Connect`, which is `direct-tcpip` of RFC 4254, section 7.2), and the next session speaks over that. So a chain is
 //! in one thread, and hosts behind the same gate share its pool.
 
+mod network;
+mod proxy_command;
+
+pub use network::{Finder, Network, NetworkSetup};
+
+pub(crate) use proxy_command::ProxyCommand;
+
+use crate::config::Query;
 use std::fmt;
 
 /// How to get to a host.
@@ -15,6 +23,35 @@ pub enum Route {
     Jump(Vec<Hop>),
     /// Through what a command reads and writes (`ProxyCommand`).
     Command(String),
+}
+
+impl Route {
+    /// Whose settings tell how to get to the last host on the way, if there is one: its own, but the hosts before it are
+    /// those of this route, if there are any (as `ssh -J a,b c` goes to `b` through `a`, and asks `a` how to get there).
+    ///
+    /// ```
+    /// use procession_ssh::jump::{Hop, Route};
+    /// let route = Route::Jump(Hop::list("gate,ann@inner:2222")?);
+    /// let query = route.last().expect("there is one");
+    /// assert_eq!((query.alias.as_str(), query.port, query.jump.as_deref()), ("inner", Some(2222), Some("gate")));
+    /// assert_eq!(Route::Direct.last(), None);
+    /// # Ok::<(), procession_ssh::jump::HopError>(())
+    /// ```
+    pub fn last(&self) -> Option<Query> {
+        match self {
+            Route::Direct | Route::Command(_) => None,
+            Route::Jump(hops) => {
+                let (last, before) = hops.split_last()?;
+                let before: Vec<String> = before.iter().map(Hop::to_string).collect();
+                Some(Query {
+                    alias: last.host.clone(),
+                    user: last.user.clone(),
+                    port: last.port,
+                    jump: (!before.is_empty()).then(|| before.join(",")),
+                })
+            }
+        }
+    }
 }
 
 /// A host on the way. What is not said here is looked up for it in turn.

@@ -12,7 +12,7 @@ mod talk;
 mod upload;
 pub(crate) mod wire;
 
-pub(crate) use talk::{Sftp, SftpTalk};
+pub(crate) use talk::Sftp;
 pub(crate) use upload::{Upload, Uploaded};
 
 use procession::transport::TransportError;

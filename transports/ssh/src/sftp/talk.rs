@@ -66,7 +66,7 @@ impl Sftp {
     }
 
     /// Begins a small operation, with paths as seen from `work`. Others are given back.
-    pub(crate) fn small(&self, work: &RemotePath, op: Op) -> Result<(), Op> {
+    pub(crate) fn small(&self, work: &RemotePath, op: Op) -> Result<(), Box<Op>> {
         let at = |path: RemotePath| work.join(&path).as_str().to_owned();
         let errand: Box<dyn Errand> = match op {
             Op::List(path, ret) => Box::new(List::new(at(path), ret)),
@@ -84,7 +84,7 @@ impl Sftp {
             | Op::Get(..)
             | Op::Remove { path: _, tree: true, ret: _ }
             | Op::WhenUp(_)
-            | Op::Connect { .. }) => return Err(other),
+            | Op::Connect { .. }) => return Err(Box::new(other)),
         };
         self.run(errand);
         Ok(())

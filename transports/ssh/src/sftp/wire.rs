@@ -47,7 +47,6 @@ pub(crate) enum Request {
     Remove(String),
     Mkdir(String),
     Rmdir(String),
-    RealPath(String),
     Symlink {
         target: String,
         link: String,
@@ -194,7 +193,6 @@ impl Request {
                 packet
             }
             Request::Rmdir(path) => one(15, path.as_bytes()),
-            Request::RealPath(path) => one(16, path.as_bytes()),
             Request::Stat(path) => one(17, path.as_bytes()),
             // The draft says link, then target; OpenSSH has them the other way round, and so has everybody else since
             // (its PROTOCOL, section 4.1).

@@ -11,7 +11,7 @@ elif has openssl; then tool=sha256; hash="openssl dgst -sha256 -r";
 elif has sha256sum; then tool=sha256; hash=sha256sum;
 elif has shasum; then tool=sha256; hash="shasum -a 256";
 else tool=none; fi;
-set +f; unset v; IFS=" ";
+set +f; unset v send; IFS=" ";
 printf "\0procession 1 %s\0" "$tool";
 for p in tar xargs find dd; do has "$p" || { say "lacks $p"; exit 1; }; done;
 [ "$tool" = none ] && { say "lacks sha256sum"; exit 1; };
@@ -27,6 +27,7 @@ list() { find . -name . -o -exec sh -c "unset n; $show" sh {} +; };
 one() { n=. sh -c "$show" sh "$1"; };
 fi;
 mv="t=\$1; shift; exec mv -f -- \"\$@\" \"\$t\""; export mv;
+each_dir="for d do find \"\$d/.\" -name . -o -type d -prune -o -exec sh -c \"\$mv\" sh \"../../\$d/\" {} + || exit 1; done"; export each_dir;
 put() {
 kind=$1; stage=$2; un "$3"; dest=$v;
 case $dest in */*) up=${dest%/*}; up=${up:-/};; *) up=.;; esac; name=${dest##*/};
@@ -50,7 +51,7 @@ got=$(cd "./$stage" && xargs -0 cat -- <list | $hash); read -r want <"./$stage/s
 case $kind-$here in
 tree-dir)
 (cd "./$stage/t" && find . -type d -exec sh -c "for d do [ -d \"../../\$d\" ] || mkdir -- \"../../\$d\" || exit 1; done" sh {} +) || fail move;
-(cd "./$stage/t" && find . -type d -exec sh -c "for d do find \"\$d/.\" -name . -o -type d -prune -o -exec sh -c \"\$mv\" sh \"../../\$d/\" {} + || exit 1; done" sh {} +) || fail move;;
+(cd "./$stage/t" && find . -type d -exec sh -c "eval \"\$each_dir\"" sh {} +) || fail move;;
 tree-none) mv -- "./$stage/t" "./$name" || fail move; cd "./$name" || fail move;;
 *) if [ -e "./$stage/t" ]; then mv -f -- "./$stage/t" "./$name" || fail move; fi;;
 esac;
@@ -64,12 +65,14 @@ un "$1"; if cd -- "$v" 2>/dev/null; then say dir; list || fail list; say end; el
 each="h=\$($hash <\"\$1\" 2>/dev/null); printf \"%s\\0\" \"\${h%% *}-\"";
 part() { un "$1"; h=$(dd if="$v" bs=1048576 skip="$2" count="$3" 2>/dev/null | $hash); say "${h%% *}"; };
 raw() {
-un "$1"; { h=$($hash <"$v"); printf "\0sum %s\0" "${h%% *}" >&2; } & dd if="$v" bs=1048576 skip="$2" count="$3" 2>/dev/null; wait;
+un "$1"; f=$v; whole=$(($2 + $3)); { h=$(head -c $((whole * 1048576 + $4)) <"$f" | $hash); printf "\0sum %s\0" "${h%% *}" >&2; } &
+[ "$3" = 0 ] || dd if="$f" bs=1048576 skip="$2" count="$3" 2>/dev/null;
+[ "$4" = 0 ] || dd if="$f" bs=1048576 skip=$whole count=1 2>/dev/null | head -c "$4"; wait;
 };
 gone() {
 un "$1"; was=absent; if [ -e "$v" ] || [ -L "$v" ]; then was=removed; fi; rm -rf -- "$v" || fail remove; say $was;
 };
-while read -r verb a b c; do case $verb in
+while read -r verb a b c d; do case $verb in
 put) put "$a" "$b" "$c";;
 get) get "$a";;
 hash) take "$a" | xargs -0 $hash 2>/dev/null | tr "\n" "\0"; say end;;
@@ -77,8 +80,9 @@ each) take "$a" | xargs -0 -n 1 sh -c "$each" sh; say end;;
 part) part "$a" "$b" "$c";;
 fill) fill;;
 sum) h=$(take "$a" | xargs -0 cat -- | $hash); say "${h%% *}";;
-send) take "$a" | xargs -0 tar -cf - || exit 1;;
-raw) raw "$a" "$b" "$c";;
+send) [ -n "$send" ] || { send="tar --no-unquote -cf -"; $send -T /dev/null >/dev/null 2>&1 || send="tar -cf -"; };
+take "$a" | xargs -0 $send || exit 1;;
+raw) raw "$a" "$b" "$c" "$d";;
 gone) gone "$a";;
 quit) exit 0;;
 *) fail verb;;

@@ -199,6 +199,20 @@ fn credentials_that_are_refused_are_not_tried_again_until_somebody_says_so() {
 }
 
 #[test]
+fn a_host_key_is_for_people_too() {
+    let (host, why) = ("host".to_owned(), "ed25519 SHA256:x".to_owned());
+    for key in [
+        TransportError::HostKeyUnknown { host: host.clone(), why: why.clone() },
+        TransportError::HostKeyChanged { host, why },
+    ] {
+        let mut tale = Tale::new(Rules::default());
+        tale.ask(Urgency::Work);
+        assert_eq!(tale.on(Event::Ended(SessionId(1), key.clone())), [Effect::Fail(Ticket(1), key)]);
+        assert_eq!((tale.pass(seconds(100_000)), health(&tale)), (vec![], Health::NeedsAuth));
+    }
+}
+
+#[test]
 fn an_old_session_goes_when_a_young_one_is_there() {
     let rules = Rules { age: seconds(1000), idle: seconds(100_000), ..Rules::default() };
     let (mut tale, old) = Tale::opened(rules);
@@ -255,6 +269,17 @@ fn an_idle_session_is_closed_and_then_nothing_is_under_way() {
     let (mut tale, id) = Tale::opened(rules);
     assert_eq!(tale.pass(seconds(60)), [Effect::Close(id)]);
     assert_eq!((tale.policy.next(tale.now), health(&tale)), (None, Health::Up));
+}
+
+#[test]
+fn what_shall_never_end_does_not() {
+    let max = Duration::MAX;
+    let never = Rules { idle: max, age: max, refill: max, open_within: max, burst: 2, ..Rules::default() };
+    let (mut tale, id) = Tale::opened(never);
+    assert_eq!(tale.pass(seconds(3600 * 24 * 365)), []);
+    assert_eq!(grants(&tale.ask(Urgency::Work).1)[0].1, id);
+    let none = Rules { max_sessions: 0, channels: 0, burst: 0, hourly: 0, ..Rules::default() };
+    assert_eq!(grants(&Tale::opened(none).0.ask(Urgency::Work).1).len(), 1);
 }
 
 #[test]

@@ -135,3 +135,78 @@ fn history(block: &str) -> Option<(JobName, Said)> {
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     Some(text.split_once(before)?.1.split_once(after)?.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{named, remembered, rows};
+    use crate::dialect::Status;
+    use crate::{End, JobName, Said};
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_string).collect()
+    }
+
+    #[test]
+    fn a_listing_says_how_each_job_is() {
+        let rows = rows(&lines(include_str!("fixtures/bjobs.txt"))).expect("as the manual has it");
+        let told: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.status())).collect();
+        let by = |who: &str| Said::of(End::CancelledElsewhere { by: Some(who.into()) });
+        let task = |task, end| Status::Exited(Said { end: None, tasks: [(task, end)].into() });
+        let expected = [
+            ("aiida-1033269", Status::Exited(Said::of(End::Walltime))),
+            (
+                "aiida-1033444",
+                Status::Pending("Job's requirements for resource reservation not satisfied: 5 hosts;".into()),
+            ),
+            ("test", Status::Running),
+            ("a|b", Status::Pending("in the queue".into())),
+            ("procession-0badcafe-3-1", task(0, End::Exited { code: 0 })),
+            ("procession-0badcafe-3-1", task(1, End::Exited { code: 7 })),
+            ("procession-0badcafe-3-1", Status::Running),
+            ("procession-0badcafe-4-1", Status::Exited(by("its owner"))),
+            ("procession-0badcafe-5-1", Status::Exited(Said::of(End::OutOfMemory))),
+            ("procession-0badcafe-6-1", Status::Running),
+        ];
+        // A bar in a name shifts what follows; such a name is not one of ours.
+        assert_eq!(told.len(), expected.len());
+        for (told, expected) in told.iter().zip(&expected).filter(|(told, _)| told.0 != "a") {
+            assert_eq!(told, expected);
+        }
+    }
+
+    #[test]
+    fn a_history_is_read_wherever_its_lines_were_broken() {
+        let told = remembered(&lines(include_str!("fixtures/bhist.txt")));
+        let name = |text: &str| JobName::parse(text).expect("one of ours");
+        let by = Said::of(End::CancelledElsewhere { by: Some("an administrator".into()) });
+        let expected = [
+            (name("procession-0badcafe-1-1"), Said::of(End::Walltime)),
+            (name("procession-0badcafe-2-1"), Said::of(End::Exited { code: 0 })),
+            (
+                name("procession-0badcafe-3-1"),
+                Said { end: None, tasks: [(2, End::Exited { code: 3 })].into() },
+            ),
+            (name("procession-0badcafe-4-1"), by),
+            (name("procession-0badcafe-5-1"), Said::of(End::Signalled { signal: 11 })),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn an_unknown_word_ends_nothing_and_half_a_line_is_no_row() {
+        let row = |line: &str| rows(&[line.to_string()]);
+        let odd = row("1|DREAMS|-|a|-|-").expect("a row").remove(0);
+        assert!(matches!(odd.status(), Status::Pending(why) if why.contains("DREAMS")));
+        for state in ["UNKWN", "ZOMBI", "USUSP", "SSUSP"] {
+            assert_eq!(
+                row(&format!("1|{state}|-|a|-")).expect("a row")[0].status(),
+                Status::Running,
+                "{state}"
+            );
+        }
+        for line in ["", "1", "1|RUN", "x|RUN|-|a|-", "1|RUN|x|a|-", "1|RUN|-|a"] {
+            assert!(line.is_empty() || row(line).is_err(), "{line}");
+        }
+        assert_eq!(named("a[b]"), ("a[b]".to_string(), None));
+    }
+}

@@ -29,6 +29,8 @@ pub struct Row {
     pub comment: String,
     /// As PBS writes it, once it has ended.
     pub exit_status: Option<i64>,
+    /// How PBS Pro ended it: 91 if it was deleted, 92 if it ended well, 93 if it failed.
+    pub substate: Option<u32>,
     /// How long it may run, in seconds.
     pub limit: Option<u64>,
     /// How long it ran, in seconds.
@@ -64,6 +66,7 @@ pub fn rows(lines: &[String]) -> Result<Vec<Row>, AnswerError> {
             "exit_status" | "Exit_status" => {
                 row.exit_status = Some(value.trim().parse().map_err(|_| garbled())?);
             }
+            "substate" => row.substate = value.trim().parse().ok(),
             "Resource_List.walltime" => row.limit = seconds(value),
             "resources_used.walltime" => row.used = seconds(value),
             _ => {}
@@ -75,11 +78,12 @@ pub fn rows(lines: &[String]) -> Result<Vec<Row>, AnswerError> {
     }
 }
 
-/// Lines that begin with a tab go on with the one before.
+/// Lines that begin with a tab go on with the one before. So do those with eight spaces, which some tools make of it; a line
+/// of its own has four.
 fn joined(lines: &[String]) -> Vec<String> {
     let mut whole: Vec<String> = Vec::new();
     for line in lines {
-        match (line.strip_prefix('\t'), whole.last_mut()) {
+        match (line.strip_prefix('\t').or_else(|| line.strip_prefix("        ")), whole.last_mut()) {
             (Some(more), Some(last)) => last.push_str(more),
             (Some(_) | None, Some(_) | None) => whole.push(line.clone()),
         }
@@ -149,11 +153,97 @@ impl Row {
     fn struck_by(&self, signal: i64) -> End {
         const KILL: i64 = 9;
         const TERM: i64 = 15;
+        /// Of PBS Pro: somebody deleted it.
+        const DELETED: u32 = 91;
         let is_over = self.limit.zip(self.used).is_some_and(|(limit, used)| used >= limit);
+        // Some sites have a MoM that writes why: `job killed: vmem 192GB exceeded limit 190GB`.
+        let exceeded = self.comment.split_once(" exceeded limit").map_or("", |(what, _)| what);
         match signal {
-            KILL | TERM if is_over => End::Walltime,
+            KILL | TERM if exceeded.contains("mem ") => End::OutOfMemory,
+            KILL | TERM if exceeded.contains("walltime ") => End::Walltime,
+            KILL | TERM if is_over && self.substate != Some(DELETED) => End::Walltime,
             KILL | TERM => End::CancelledElsewhere { by: None },
             signal => End::Signalled { signal: i32::try_from(signal).unwrap_or(0) },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Flavour, Row, rows};
+    use crate::dialect::Status;
+    use crate::{End, Said};
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_string).collect()
+    }
+
+    fn statuses(text: &str, flavour: Flavour) -> Vec<(String, Status)> {
+        let rows = rows(&lines(text)).expect("as the manual has it");
+        rows.into_iter().map(|row| (row.id.clone(), row.status(flavour))).collect()
+    }
+
+    #[test]
+    fn a_listing_of_pbs_pro_says_how_each_job_is() {
+        let cancelled = Said::of(End::CancelledElsewhere { by: None });
+        let expected = [
+            (
+                "42634.sirius-pbs",
+                Status::Pending(
+                    "Not Running: Insufficient amount of resource: ncpus (R: 48 A: 12 T: 96)".into(),
+                ),
+            ),
+            ("42635.sirius-pbs", Status::Running),
+            ("42636.sirius-pbs", Status::Exited(Said::of(End::Exited { code: 0 }))),
+            ("42637.sirius-pbs", Status::Exited(cancelled)),
+            ("49223.gc-prd-hpcadm", Status::Exited(Said::of(End::Walltime))),
+            ("12345.gadi-pbs", Status::Exited(Said::of(End::OutOfMemory))),
+            ("50[].gadi-pbs", Status::Running),
+            (
+                "50[7].gadi-pbs",
+                Status::Exited(Said { end: None, tasks: [(7, End::Exited { code: 3 })].into() }),
+            ),
+        ];
+        let expected: Vec<_> = expected.into_iter().map(|(id, status)| (id.to_string(), status)).collect();
+        assert_eq!(statuses(include_str!("fixtures/pro.txt"), Flavour::Pro), expected);
+    }
+
+    #[test]
+    fn a_listing_of_torque_says_how_each_job_is() {
+        let could_not = End::CancelledElsewhere { by: Some("PBS, which could not start it".into()) };
+        let expected = [
+            ("179.host", Status::Exited(Said::of(could_not))),
+            ("546437.service1", Status::Exited(Said::of(End::CancelledElsewhere { by: None }))),
+            ("48[].torque01", Status::Exited(Said::default())),
+            ("547637.service1", Status::Pending("in the queue".into())),
+            ("547638.service1", Status::Exited(Said::of(End::Walltime))),
+        ];
+        let expected: Vec<_> = expected.into_iter().map(|(id, status)| (id.to_string(), status)).collect();
+        assert_eq!(statuses(include_str!("fixtures/torque.txt"), Flavour::Torque), expected);
+    }
+
+    #[test]
+    fn every_state_and_every_exit_code_has_its_meaning_and_an_unknown_state_ends_nothing() {
+        let row = |state: &str| Row { state: state.into(), ..Row::default() };
+        for state in ["Q", "H", "W", "T", "M", "?"] {
+            assert!(matches!(row(state).status(Flavour::Pro), Status::Pending(_)), "{state}");
+        }
+        for state in ["R", "B", "E", "S", "U"] {
+            assert_eq!(row(state).status(Flavour::Torque), Status::Running, "{state}");
+        }
+        let end = |code, flavour| row("F").end(code, flavour);
+        let by = |end: Option<End>| matches!(end, Some(End::CancelledElsewhere { by: Some(_) }));
+        assert_eq!(end(-29, Flavour::Pro), Some(End::Walltime));
+        assert_eq!(end(-11, Flavour::Torque), Some(End::Walltime));
+        assert_eq!(end(-27, Flavour::Pro), Some(End::OutOfMemory));
+        assert_eq!(end(-10, Flavour::Torque), Some(End::OutOfMemory));
+        assert_eq!(end(-20, Flavour::Pro), Some(End::NodeFailure));
+        assert_eq!(end(-11, Flavour::Pro), None);
+        assert!(
+            by(end(-25, Flavour::Pro)) && by(end(-1, Flavour::Torque)) && by(end(i64::MIN, Flavour::Pro))
+        );
+        assert_eq!(end(143, Flavour::Pro), Some(End::Signalled { signal: 15 }));
+        assert_eq!(end(267, Flavour::Torque), Some(End::Signalled { signal: 11 }));
+        assert_eq!(end(271, Flavour::Torque), Some(End::CancelledElsewhere { by: None }));
     }
 }

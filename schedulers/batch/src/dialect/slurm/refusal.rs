@@ -80,3 +80,51 @@ pub(super) fn declined(code: i32, text: &str) -> Submitted {
         Refusal::Scheduler(text_of())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::declined;
+    use crate::dialect::{Refusal, Submitted};
+
+    fn word(submitted: &Submitted) -> &'static str {
+        match submitted {
+            Submitted::Unsure => "unsure",
+            Submitted::Refused(Refusal::Account(_)) => "account",
+            Submitted::Refused(Refusal::Queue(_)) => "queue",
+            Submitted::Refused(Refusal::Request(_)) => "request",
+            Submitted::Refused(Refusal::TooMany(_)) => "too-many",
+            Submitted::Refused(Refusal::Scheduler(_)) => "scheduler",
+            Submitted::Refused(
+                Refusal::NoSandbox | Refusal::NoSpace | Refusal::NoProgram(_) | Refusal::NoSlots,
+            )
+            | Submitted::Accepted(_) => "not by sbatch",
+        }
+    }
+
+    #[test]
+    fn each_text_of_sbatch_has_its_meaning_and_a_controller_that_is_away_decides_nothing() {
+        let mut cases: Vec<(&str, i32, String)> = Vec::new();
+        for line in include_str!("fixtures/sbatch.txt").lines().skip(1) {
+            match (line.strip_prefix("| "), cases.last_mut()) {
+                (Some(said), Some((_, _, text))) => *text += &format!("{said}\n"),
+                (Some(_), None) => panic!("{line}"),
+                (None, _) => {
+                    let (word, code) = line.split_once(' ').expect("a meaning and a code");
+                    cases.push((word, code.parse().expect("a code"), String::new()));
+                }
+            }
+        }
+        assert!(cases.len() > 15);
+        for (meaning, code, text) in &cases {
+            assert_eq!(word(&declined(*code, text)), *meaning, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_sbatch_said_on_one_line() {
+        let text = "sbatch: error: invalid partition specified: x\nsbatch: error: Batch job submission failed: Invalid partition name specified\n";
+        let said =
+            "invalid partition specified: x; Batch job submission failed: Invalid partition name specified";
+        assert_eq!(declined(1, text), Submitted::Refused(Refusal::Queue(said.into())));
+    }
+}

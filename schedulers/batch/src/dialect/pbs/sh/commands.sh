@@ -17,13 +17,13 @@ id_of() {
 rows_of() {
     xargs -n 100 qstat "$@" 2>&1 | awk '
         function flush() {
-            if (line ~ /^ +(Job_Name|job_state|comment|[Ee]xit_status|Resource_List.walltime|resources_used.walltime) = /) print line
+            if (line ~ /^ +(Job_Name|job_state|comment|[Ee]xit_status|substate|Resource_List.walltime|resources_used.walltime) = /) print line
             line = ""
         }
         /^qstat: / && !/Unknown Job|has finished/ { away = 1 }
         /^(Connection refused|Cannot connect|cannot connect|pbs_iff|No Permission)/ { away = 1 }
         /^Job Id:/ { flush(); print; next }
-        /^\t/ { sub(/^\t/, ""); line = line $0; next }
+        /^(\t|        )/ { sub(/^(\t|        )/, ""); line = line $0; next }
         /^    / { flush(); line = $0; next }
         END { flush(); exit away }'
 }

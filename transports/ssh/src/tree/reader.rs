@@ -1,0 +1,133 @@
+//! A large file of this machine, read once: in pieces for SFTP, with the hash of the whole and of its parts.
+
+use super::digests::{Both, Sum, Summer, Tool};
+use super::found::{Found, open};
+use crate::disk::STEP;
+use crate::reason;
+use crate::sftp::Upload;
+use procession::transport::{Digest, TransportError};
+use std::fs::File;
+use std::io::{Read, Seek};
+
+/// How much of a file the host hashes at once, in bytes.
+const PART: u64 = 32 << 20;
+
+/// A part that was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Part {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) sum: Sum,
+}
+
+/// A file that is being read.
+pub(super) struct Reader {
+    found: Found,
+    file: File,
+    tool: Tool,
+    /// Where the reading of pieces begins: what is before is there already.
+    from: u64,
+    at: u64,
+    whole: Both,
+    part: Summer,
+    start: u64,
+    parts: Vec<Part>,
+}
+
+impl Reader {
+    /// Opens it; what is before `from` is to be hashed with [`look_back`](Reader::look_back) first.
+    pub(super) fn open(found: &Found, tool: Tool, from: u64) -> Result<Reader, TransportError> {
+        let (file, _) = open(&found.place)?;
+        Ok(Reader {
+            found: found.clone(),
+            file,
+            tool,
+            from,
+            at: 0,
+            whole: Both::new(tool),
+            part: Summer::new(tool),
+            start: from,
+            parts: Vec::new(),
+        })
+    }
+
+    /// Where the pieces begin.
+    pub(super) fn offset(&self) -> u64 {
+        self.from
+    }
+
+    /// Hashes more of what is there already.
+    pub(super) fn look_back(&mut self) -> Result<(), TransportError> {
+        let left = usize::try_from(self.from - self.at).unwrap_or(STEP).min(STEP);
+        let mut bytes = vec![0; left];
+        self.fill(&mut bytes)?;
+        self.whole.update(&bytes);
+        Ok(())
+    }
+
+    /// Whether all of it is hashed.
+    pub(super) fn is_back(&self) -> bool {
+        self.at == self.from
+    }
+
+    /// The hash of what is there already.
+    pub(super) fn sum_back(&self) -> Sum {
+        self.whole.sum()
+    }
+
+    /// What is there is something else: from the beginning.
+    pub(super) fn restart(&mut self) -> Result<(), TransportError> {
+        self.file.rewind().map_err(|e| reason::at(&self.found.place, &e))?;
+        (self.from, self.at, self.start) = (0, 0, 0);
+        self.whole = Both::new(self.tool);
+        Ok(())
+    }
+
+    /// The next pieces, about a [`STEP`] of them.
+    pub(super) fn step(&mut self) -> Result<Vec<Vec<u8>>, TransportError> {
+        let mut pieces = Vec::new();
+        let mut read = 0;
+        while read < STEP && !self.is_over() {
+            let left = usize::try_from(self.found.size - self.at).unwrap_or(Upload::PIECE).min(Upload::PIECE);
+            let mut bytes = vec![0; left];
+            self.fill(&mut bytes)?;
+            self.whole.update_ours(&bytes);
+            self.part.update(&bytes);
+            read += left;
+            pieces.push(bytes);
+            if self.at - self.start == PART || self.is_over() {
+                let sum = std::mem::replace(&mut self.part, Summer::new(self.tool)).sum();
+                self.parts.push(Part { start: self.start, end: self.at, sum });
+                self.start = self.at;
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// The parts that became whole since the last time.
+    pub(super) fn take_parts(&mut self) -> Vec<Part> {
+        std::mem::take(&mut self.parts)
+    }
+
+    /// Whether all is read.
+    pub(super) fn is_over(&self) -> bool {
+        self.at == self.found.size
+    }
+
+    /// The hash of the whole file.
+    pub(super) fn digest(&self) -> Digest {
+        self.whole.digest()
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), TransportError> {
+        self.file.read_exact(bytes).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => TransportError::Io {
+                path: self.found.place.display().to_string(),
+                why: "it became shorter while it was sent".to_owned(),
+            },
+            _ => reason::at(&self.found.place, &e),
+        })?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+}
