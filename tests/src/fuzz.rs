@@ -35,7 +35,19 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("monitor", monitor),
     ("slurm", slurm),
     ("evidence", evidence),
+    ("sftp", sftp),
+    ("transfer", transfer),
 ];
+
+/// What an SFTP server says.
+pub fn sftp(bytes: &[u8]) {
+    procession_ssh::fuzzed::sftp(bytes);
+}
+
+/// What the program of a transfer says on a host, and the tar there.
+pub fn transfer(bytes: &[u8]) {
+    procession_ssh::fuzzed::transfer(bytes);
+}
 
 /// A job file, once as TOML and once as JSON.
 pub fn job_file(bytes: &[u8]) {

@@ -10,6 +10,8 @@ mod certificate;
 pub mod config;
 mod disk;
 mod exec;
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod hostkey;
 pub mod jump;
 mod nonce;

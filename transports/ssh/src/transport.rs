@@ -190,7 +190,22 @@ impl Ssh {
         to.secrets.watch(&to.target.alias, fwd_to!([actor], on_better_secrets() as ()));
         let transport = Transport::new(&config.name, fwd_to!([actor], on_op() as (Op)));
         let disk = Disk::start(core, fwd_to!([actor], on_disk() as ()))?;
-        call!([actor], Ssh::init(host, config.work, runtime, sessions, pool, disk, proxy));
+        let ssh = Ssh {
+            host,
+            work: config.work,
+            runtime,
+            sessions,
+            _pool: pool,
+            _proxy: proxy,
+            next: 0,
+            waiting: BTreeMap::new(),
+            desk: None,
+            disk,
+            transfers: BTreeMap::new(),
+            queue: VecDeque::new(),
+            tunnels: ActorOwnSlab::new(),
+        };
+        call!([actor], Ssh::moved_in(ssh));
         Ok((transport, actor))
     }
 
@@ -204,31 +219,8 @@ impl Ssh {
         self.sessions.retry();
     }
 
-    fn init(
-        _: CX![],
-        host: Rc<str>,
-        work: RemotePath,
-        runtime: RuntimeHandle,
-        sessions: Sessions<Actor<Session>>,
-        pool: ActorOwn<Pool<Dialer>>,
-        disk: Disk,
-        proxy: Option<ActorOwn<ProxyCommand>>,
-    ) -> Option<Ssh> {
-        Some(Ssh {
-            host,
-            work,
-            runtime,
-            sessions,
-            _pool: pool,
-            _proxy: proxy,
-            next: 0,
-            waiting: BTreeMap::new(),
-            desk: None,
-            disk,
-            transfers: BTreeMap::new(),
-            queue: VecDeque::new(),
-            tunnels: ActorOwnSlab::new(),
-        })
+    fn moved_in(_: CX![], ssh: Ssh) -> Option<Ssh> {
+        Some(ssh)
     }
 
     /// What barred the host may be over.

@@ -2,7 +2,9 @@
 
 use super::Rig;
 use super::contract_run::{World, contract::Harness};
-use procession::transport::{Answer, Get, Manifest, Op, Put, RemotePath, TransportError, Want};
+use procession::transport::{
+    Answer, Cancel, Get, Manifest, Op, Progress, Put, RemotePath, TransportError, Want,
+};
 use stakker::Ret;
 use std::cell::RefCell;
 use std::fs;
@@ -86,6 +88,87 @@ fn what_lies_there_of_another_file_is_not_gone_on_with() {
     put(&mut world, &dir.join("large"), "large").expect("it is sent from the beginning");
     assert_eq!(fs::read(world.home().join("large")).unwrap(), vec![7; 24 << 20]);
     assert_eq!(names(&world.home()), ["large"]);
+}
+
+#[test]
+fn large_files_come_back_and_go_on_where_they_were_cut() {
+    let mut world = World::new(|_| {});
+    let back = world.local_dir();
+    fs::create_dir_all(world.home().join("out/deep")).unwrap();
+    sparse(&world.home().join("out/deep/large"), (40 << 20) + 777);
+    sparse(&world.home().join("out/even"), 16 << 20);
+    fs::write(world.home().join("out/small"), "small").unwrap();
+    let fetched = get(&mut world, "out", &back).expect("they come");
+    assert_eq!((fetched.len(), fetched.bytes()), (3, (56 << 20) + 777 + 5));
+    let same = |name: &str, world: &World| {
+        fs::read(back.join(name)).unwrap() == fs::read(world.home().join("out").join(name)).unwrap()
+    };
+    assert!(same("deep/large", &world) && same("even", &world) && same("small", &world));
+    // They are here: nothing is fetched, whatever the host would send.
+    assert_eq!(get(&mut world, "out", &back).expect("they are here"), fetched);
+
+    let back = world.local_dir();
+    world.rig().borrow_mut().cut_hearing = Some(10 << 20);
+    is_cut(get(&mut world, "out", &back));
+    let left = names(&back);
+    assert!(left.len() == 1 && left[0].ends_with(".part"), "{left:?}");
+    assert!(fs::metadata(back.join(&left[0])).unwrap().len() > 4 << 20);
+    // The rest is less than all.
+    world.rig().borrow_mut().cut_hearing = Some(55 << 20);
+    assert_eq!(get(&mut world, "out", &back).expect("the rest comes"), fetched);
+    assert_eq!(names(&back), ["deep", "even", "small"]);
+}
+
+#[test]
+fn what_is_here_of_another_file_is_not_gone_on_with() {
+    let mut world = World::new(|_| {});
+    let back = world.local_dir();
+    fs::create_dir_all(world.home().join("out")).unwrap();
+    sparse(&world.home().join("out/large"), 24 << 20);
+    world.rig().borrow_mut().cut_hearing = Some(10 << 20);
+    is_cut(get(&mut world, "out", &back));
+    fs::write(world.home().join("out/large"), vec![7; 24 << 20]).unwrap();
+    world.rig().borrow_mut().cut_hearing = None;
+    get(&mut world, "out", &back).expect("it comes from the beginning");
+    assert!(fs::read(back.join("large")).unwrap() == vec![7; 24 << 20]);
+}
+
+#[test]
+fn a_cancelled_get_of_a_large_file_leaves_nothing() {
+    let mut world = World::new(|_| {});
+    let back = world.local_dir();
+    fs::create_dir_all(world.home().join("out")).unwrap();
+    sparse(&world.home().join("out/large"), 256 << 20);
+    let (guard, token) = Cancel::pair();
+    let guard = RefCell::new(Some(guard));
+    // In the middle of it.
+    let progress = Some(stakker::Fwd::new(move |progress: Progress| {
+        if progress.bytes > 8 << 20 {
+            guard.borrow_mut().take();
+        }
+    }));
+    let want = vec![Want::required("**".parse().unwrap())];
+    let fetch = Get { cancel: Some(token), progress, ..Get::new(RemotePath::literal("out"), want, &back) };
+    assert_eq!(ask(&mut world, |ret| Op::Get(fetch, ret)), Err(TransportError::Cancelled));
+    assert_eq!(names(&back), [""; 0]);
+}
+
+#[test]
+fn a_cancelled_put_of_a_large_file_leaves_nothing() {
+    let mut world = World::new(|_| {});
+    let dir = world.local_dir();
+    sparse(&dir.join("large"), 256 << 20);
+    let (guard, token) = Cancel::pair();
+    let guard = RefCell::new(Some(guard));
+    let progress = Some(stakker::Fwd::new(move |progress: Progress| {
+        if progress.bytes > 8 << 20 {
+            guard.borrow_mut().take();
+        }
+    }));
+    let put =
+        Put { cancel: Some(token), progress, ..Put::new(dir.join("large"), RemotePath::literal("large")) };
+    assert_eq!(ask(&mut world, |ret| Op::Put(put, ret)), Err(TransportError::Cancelled));
+    assert_eq!(names(&world.home()), [""; 0]);
 }
 
 #[test]
