@@ -146,6 +146,8 @@ fn a_passphrase_is_asked_for_on_the_terminal_or_answered_for_a_runtime_in_the_ba
     shell.well(&["run", "--detach", "--host", "cluster", &shell.job("waits", "true")]);
     let health = || user.json(&["host", "show", "cluster"])["now"]["pool"]["health"].clone();
     shell.until("the host needs somebody", || health() == "needs-auth");
+    let why = shell.well(&["why", "1"]).out;
+    assert!(why.contains("does not let us in") && why.contains("procession login cluster"), "{why}");
     assert_eq!(shell.run(&["login", "cluster"]).code, 1, "here is no terminal either");
     let (well, seen) = on_a_terminal(shell, "login cluster", &["open sesame\r"]);
     assert!(well && seen.contains("goes on"), "{seen}");
