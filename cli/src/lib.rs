@@ -12,6 +12,7 @@
 mod args;
 mod board;
 mod commands;
+mod counter;
 mod engine;
 mod exit;
 mod follow;
@@ -27,9 +28,13 @@ mod screen;
 mod signals;
 mod store;
 mod sweep;
+mod terminal;
 mod view;
 
 pub use exit::Exit;
-pub use hosts::{Host, Hosts, HostsError, Limits, Queue, SchedulerKind, Site, Ssh, TransportKind};
+pub use hosts::{
+    GridEngineNames, Host, Hosts, HostsError, Limits, LsfUnits, Queue, SchedulerKind, Site, Ssh,
+    TransportKind,
+};
 pub use jobfile::{JobFile, JobFileError, Slip};
 pub use program::main;

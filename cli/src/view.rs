@@ -2,7 +2,7 @@
 
 use crate::kinds;
 use crate::screen;
-use procession::journal::{ProcessRow, Stage};
+use procession::journal::{Desired, ProcessRow, Stage};
 use procession::{Fault, ProcessId};
 use serde::Serialize;
 use serde_json::Value;
@@ -101,6 +101,18 @@ impl View {
         self.stage.is_end()
     }
 
+    /// What its owner wants and has not got yet, in words.
+    pub(crate) fn wish(&self) -> Option<&'static str> {
+        match (self.row.desired, self.stage) {
+            (_, Stage::Finished | Stage::Killed | Stage::Failed) => None,
+            (Desired::Kill, Stage::Killing) | (Desired::Pause, Stage::Paused) => None,
+            (Desired::Kill, Stage::Created | Stage::Running | Stage::Paused) => Some("kill wanted"),
+            (Desired::Pause, Stage::Created | Stage::Running | Stage::Killing) => Some("pause wanted"),
+            (Desired::Run, Stage::Paused) => Some("resume wanted"),
+            (Desired::Run, Stage::Created | Stage::Running | Stage::Killing) => None,
+        }
+    }
+
     /// How it is doing, in one word: its state while it lives, and how it ended then.
     pub(crate) fn word(&self) -> &str {
         match self.stage {
@@ -128,5 +140,45 @@ fn fault(row: &ProcessRow) -> String {
         Some(Ok(fault)) => fault.to_string(),
         Some(Err(_)) => "its fault cannot be read; see `procession dump`".to_owned(),
         None => "without a reason".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procession::WallTime;
+
+    fn wish(stage: Stage, desired: Desired) -> Option<&'static str> {
+        let at = WallTime(0);
+        let row = ProcessRow {
+            id: ProcessId::FIRST,
+            kind: "other".into(),
+            version: 1,
+            stage,
+            state: "\"A\"".into(),
+            desired,
+            seq: 0,
+            parent: None,
+            key: None,
+            born: at,
+            changed: at,
+            outcome: None,
+        };
+        View::of(row).wish()
+    }
+
+    #[test]
+    fn what_is_wanted_and_not_there_yet_is_said() {
+        assert_eq!(wish(Stage::Running, Desired::Kill), Some("kill wanted"));
+        assert_eq!(wish(Stage::Running, Desired::Pause), Some("pause wanted"));
+        assert_eq!(wish(Stage::Paused, Desired::Run), Some("resume wanted"));
+        let settled = [
+            (Stage::Running, Desired::Run),
+            (Stage::Paused, Desired::Pause),
+            (Stage::Killing, Desired::Kill),
+            (Stage::Killed, Desired::Kill),
+            (Stage::Finished, Desired::Pause),
+        ];
+        assert!(settled.iter().all(|(stage, desired)| wish(*stage, *desired).is_none()));
     }
 }

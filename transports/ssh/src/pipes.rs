@@ -5,6 +5,7 @@
 )]
 
 mod contract_run;
+mod hard_cases;
 
 use crate::talk::{Ask, Closed, Line, Opens, Outbox, Talk};
 use procession::transport::{Stream, TransportError};
@@ -27,6 +28,8 @@ pub(crate) struct Rig {
     pub(crate) home: std::path::PathBuf,
     /// After so many bytes that we said, the connection breaks.
     pub(crate) cut_after: Option<u64>,
+    /// After so many bytes that we heard, the connection breaks.
+    pub(crate) cut_hearing: Option<u64>,
     /// The `PATH` of the host, if not ours.
     pub(crate) path: Option<String>,
     /// A command in the place of whatever is opened.
@@ -42,6 +45,8 @@ pub(crate) struct Pipe {
     out: Outbox,
     said: u64,
     cut_after: Option<u64>,
+    heard: u64,
+    cut_hearing: Option<u64>,
 }
 
 impl Pipe {
@@ -82,6 +87,8 @@ impl Pipe {
             out: Outbox::default(),
             said: 0,
             cut_after: rig.cut_after,
+            heard: 0,
+            cut_hearing: rig.cut_hearing,
         };
         pipe.pump(cx);
         Some(pipe)
@@ -112,7 +119,9 @@ impl Pipe {
             let mut moved = self.write();
             moved |= self.read(1, Stream::Stdout);
             moved |= self.read(2, Stream::Stderr);
-            if self.cut_after.is_some_and(|limit| self.said >= limit) {
+            if self.cut_after.is_some_and(|limit| self.said >= limit)
+                || self.cut_hearing.is_some_and(|limit| self.heard >= limit)
+            {
                 let why = "it was cut".to_owned();
                 return self.end(cx, Err(TransportError::Unreachable { host: "pipes".to_owned(), why }));
             }
@@ -174,6 +183,7 @@ impl Pipe {
                 true
             }
             Ok(count) => {
+                self.heard += count as u64;
                 talk.hear(from, &bytes[..count]);
                 true
             }

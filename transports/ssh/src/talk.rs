@@ -83,9 +83,9 @@ pub(crate) enum Opens {
 /// bounds how long one call holds the thread: about 2.5 ms for each MiB, measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Window {
-    /// For a command that says little: 256 KiB.
+    /// For a command that says little: 128 KiB.
     Command,
-    /// For a transfer: 2 MiB, which fills a line of 100 MiB/s with 20 ms of delay.
+    /// For a transfer: 1 MiB, which fills a line of 100 MiB/s with 10 ms of delay.
     Bulk,
 }
 
@@ -93,8 +93,8 @@ impl Window {
     /// In bytes.
     pub(crate) const fn bytes(self) -> u32 {
         match self {
-            Window::Command => 256 << 10,
-            Window::Bulk => 2 << 20,
+            Window::Command => 128 << 10,
+            Window::Bulk => 1 << 20,
         }
     }
 
@@ -103,7 +103,7 @@ impl Window {
     pub(crate) const fn piece(self) -> usize {
         match self {
             Window::Command => 32 << 10,
-            Window::Bulk => 256 << 10,
+            Window::Bulk => 128 << 10,
         }
     }
 }

@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// pipeline still has to say, and short beside what its user would notice.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// How many bytes of the input wait to be written: as many as one pump may send.
+const AHEAD: usize = 128 << 10;
+
 /// How long a login that hangs may take to say who is to be killed.
 const HOPE: Duration = Duration::from_secs(10);
 
@@ -110,8 +113,11 @@ impl Command {
         let mark = format!("@{mark:016x}:");
         let order = Order { argv: &exec.argv, folder: folder.as_str(), env: &exec.env };
         let (line, first) = frame::lay_out(frame::script(&mark, &order), LONGEST_LINE);
-        let mut stdin = first.into_bytes();
-        stdin.extend_from_slice(&exec.stdin);
+        // What is to be read is not copied, unless the script goes before it.
+        let stdin = match first.is_empty() {
+            true => exec.stdin,
+            false => [first.into_bytes(), exec.stdin].concat(),
+        };
         let listener = || Listener { reader: Reader::new(&mark), kept: Vec::new(), total: 0, ended: false };
         Ok(Command {
             host,
@@ -262,7 +268,7 @@ impl Talk for Command {
     fn say(&mut self, out: &mut Outbox) {
         self.begun = true;
         let rest = &self.stdin[self.said..];
-        let slice = &rest[..rest.len().min(out.room())];
+        let slice = &rest[..rest.len().min(AHEAD.saturating_sub(out.rest().len()))];
         out.push(slice);
         self.said += slice.len();
         if self.said == self.stdin.len() {

@@ -8,19 +8,21 @@ use crate::tree::{Getting, Place, Putting, remove_tree};
 use procession::transport::{Op, RemotePath, Transport};
 use stakker::{ActorOwn, ActorOwnSlab, CX, Stakker, actor, actor_in_slab, fwd_to, ret_nop};
 use stakker_mio::{MioPoll, mio};
+use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 #[expect(dead_code, reason = "commands are the business of the session")]
 #[path = "../../../../tests/src/contract/mod.rs"]
-mod contract;
+pub(super) mod contract;
 
 /// How many turns without an end are a hang: each lasts at most a tenth of a second.
 const MOST_TURNS: usize = 20_000;
 
 /// The actor in the place of a transport.
 pub(crate) struct Host {
-    rig: Rig,
+    rig: Rc<RefCell<Rig>>,
     work: RemotePath,
     pipes: ActorOwnSlab<Pipe>,
     sftp: Option<Sftp>,
@@ -30,10 +32,10 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    fn init(cx: CX![], rig: Rig) -> Option<Host> {
+    fn init(cx: CX![], rig: Rc<RefCell<Rig>>) -> Option<Host> {
         let news = fwd_to!([cx], on_disk() as ());
         let disk = Disk::start(cx, news).expect("a thread can be started");
-        let work = rig.home.to_str().expect("it is text").parse().expect("it is a path");
+        let work = rig.borrow().home.to_str().expect("it is text").parse().expect("it is a path");
         Some(Host {
             rig,
             work,
@@ -80,12 +82,16 @@ impl Host {
         }
     }
 
+    fn on_cut(&mut self, _: CX![]) {
+        self.sftp = None;
+    }
+
     fn on_disk(&mut self, _: CX![]) {
         self.disk.collect();
     }
 
     fn on_talk(&mut self, cx: CX![], talk: Box<dyn Talk>) {
-        let rig = self.rig.clone();
+        let rig = self.rig.borrow().clone();
         actor_in_slab!(self.pipes, cx, Pipe::init(rig, talk));
     }
 }
@@ -94,6 +100,7 @@ impl Host {
 pub(crate) struct World {
     pub(crate) transport: Transport,
     host: Option<ActorOwn<Host>>,
+    rig: Rc<RefCell<Rig>>,
     poll: MioPoll,
     stakker: Stakker,
     _folder: tempfile::TempDir,
@@ -108,9 +115,28 @@ impl World {
         let poll = MioPoll::new(&mut stakker, poll, mio::Events::with_capacity(64), 10).expect("it polls");
         let mut rig = Rig { home: folder.path().to_owned(), ..Rig::default() };
         adjust(&mut rig);
-        let host = actor!(stakker, Host::init(rig), ret_nop!());
+        let rig = Rc::new(RefCell::new(rig));
+        let host = actor!(stakker, Host::init(rig.clone()), ret_nop!());
         let transport = Transport::new("pipes", fwd_to!([host], on_op() as (Op)));
-        World { transport, host: Some(host), poll, stakker, _folder: folder, locals: Vec::new() }
+        World { transport, host: Some(host), rig, poll, stakker, _folder: folder, locals: Vec::new() }
+    }
+}
+
+impl World {
+    /// How the host is to be found lacking from now on.
+    pub(super) fn rig(&self) -> Rc<RefCell<Rig>> {
+        self.rig.clone()
+    }
+
+    /// The folder where commands begin.
+    pub(super) fn home(&self) -> PathBuf {
+        self.rig.borrow().home.clone()
+    }
+
+    /// Lets small operations have a new channel.
+    pub(super) fn reconnect(&self) {
+        let host = self.host.as_ref().expect("it lives as long as the world");
+        stakker::call!([host], on_cut());
     }
 }
 

@@ -28,6 +28,7 @@ use procession::pool::{Lease, News};
 use procession::transport::{Op, Stream, Transport, TransportError};
 use reach::Reach;
 use rustix::fd::OwnedFd;
+use rustix::net::sockopt;
 use ssh2::MethodType;
 use stakker::{
     Actor, ActorOwn, CX, FixedTimerKey, Fwd, Ret, actor, after, at, call, fwd_to, ret_nop, ret_to, stop,
@@ -52,6 +53,8 @@ pub(crate) struct Destination {
     pub(crate) via: Option<Transport>,
     pub(crate) secrets: Secrets,
     pub(crate) patience: Patience,
+    /// In bytes; the system's choice if it is none.
+    pub(crate) send_buffer: Option<usize>,
 }
 
 /// A talk that is to be had, and what becomes of it if it cannot be begun here.
@@ -171,7 +174,7 @@ impl Session {
         }
         let opened = match reached {
             Some(Ok(fd)) => self.greet(cx, fd),
-            Some(Err(e)) => Err(e),
+            Some(Err(e)) => Err(self.at_the_gate(e)),
             None => Err(unreachable(&self.to.host, "what connects to it has ended")),
         };
         match opened {
@@ -184,7 +187,19 @@ impl Session {
         }
     }
 
+    /// What is wrong with a host on the way is dealt with there. This one is tried again until the way is free.
+    fn at_the_gate(&self, e: TransportError) -> TransportError {
+        match &self.to.via {
+            Some(gate) => unreachable(&self.to.host, format!("on the way, {}: {e}", gate.name())),
+            None => e,
+        }
+    }
+
     fn greet(&self, cx: CX![], fd: OwnedFd) -> Result<Wire, TransportError> {
+        if let Some(bytes) = self.to.send_buffer {
+            sockopt::set_socket_send_buffer_size(&fd, bytes)
+                .map_err(|e| TransportError::Refused(format!("a send buffer of {bytes} bytes: {e}")))?;
+        }
         let poll = cx.anymap_get::<MioPoll>();
         let ready = fwd_to!([cx], on_ready() as (Ready));
         let wire =

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 type Result<T> = std::result::Result<T, TransportError>;
 
-/// A large file that is being received. Dropped, it stays for the next attempt; see [`Fetch::discard`].
+/// A large file that is being received. Dropped, what there is stays for the next attempt; see [`Fetch::discard`].
 pub(super) struct Fetch {
     listed: Listed,
     to: PathBuf,
@@ -81,7 +81,12 @@ impl Fetch {
 
     /// Takes in the next bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|e| reason::at(&self.part, &e))?;
+        if let Err(e) = self.file.write_all(bytes) {
+            // A full disk is not to stay full of what cannot be used.
+            let removed = std::fs::remove_file(&self.part);
+            log::debug!("{} is removed: {removed:?}", self.part.display());
+            return Err(reason::at(&self.part, &e));
+        }
         self.both.update(bytes);
         self.at += bytes.len() as u64;
         Ok(())

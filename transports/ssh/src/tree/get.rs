@@ -325,9 +325,13 @@ impl Getting {
             Err(why) => return self.fail(cx, why),
         };
         let State::Fetching(fetching) = &mut self.state else { return };
-        if self.verdict.is_some() {
-            let discard = move || home.discard();
-            return self.step(discard, ret_to!([cx], on_discarded() as (())));
+        match &self.verdict {
+            None => {}
+            Some(TransportError::Unreachable { .. }) => return,
+            Some(_) => {
+                let discard = move || home.discard();
+                return self.step(discard, ret_to!([cx], on_discarded() as (())));
+            }
         }
         fetching.fetch = Some(home);
         if fetching.moving {
@@ -344,8 +348,8 @@ impl Getting {
         let Some(mut fetch) = fetching.fetch.take() else { return };
         let Some(listed) = self.large.front() else { return };
         type Home = Result<Box<Fetch>, TransportError>;
-        let home = ret_to!([cx], on_fetch() as (Home));
         if !fetch.is_back() {
+            let home = ret_to!([cx], on_fetch() as (Home));
             return self.step(move || fetch.look_back().map(|()| fetch), home);
         }
         let mine = fetch.at();
@@ -360,6 +364,7 @@ impl Getting {
                 return;
             }
             Some(back) if mine > 0 && *back != fetch.sum() => {
+                let home = ret_to!([cx], on_fetch() as (Home));
                 return self.step(move || fetch.restart().map(|()| fetch), home);
             }
             Some(_) | None => {}

@@ -8,6 +8,7 @@ mod compare;
 mod digests;
 mod fetch;
 mod found;
+mod fuzzed;
 mod get;
 mod listing;
 mod pack;
@@ -18,8 +19,9 @@ mod scribe;
 mod script;
 mod send;
 mod unpack;
-pub(crate) mod untar;
+mod untar;
 
+pub(crate) use fuzzed::fuzzed;
 pub(crate) use get::Getting;
 pub(crate) use put::Putting;
 pub(crate) use remove::remove_tree;

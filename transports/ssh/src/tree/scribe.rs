@@ -232,8 +232,8 @@ impl Desk {
     fn hello<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], TransportError> {
         const HELLO: &[u8] = b"\0procession 1 ";
         let at = bytes.windows(HELLO.len()).position(|window| window == HELLO);
-        let Some(at) = at else {
-            return if bytes.len() > NOISE { Err(self.garbled(bytes)) } else { Ok(bytes) };
+        let Some(at) = at.filter(|at| *at <= NOISE) else {
+            return if bytes.len() > NOISE + HELLO.len() { Err(self.garbled(bytes)) } else { Ok(bytes) };
         };
         let after = &bytes[at + HELLO.len()..];
         let Some(end) = after.iter().position(|byte| *byte == 0) else { return Ok(bytes) };
@@ -246,6 +246,9 @@ impl Desk {
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), TransportError> {
+        if word.len() > LONGEST_WORD {
+            return Err(self.garbled(word));
+        }
         if let Some(head) = self.head.take() {
             self.entries.push(read_entry(&head, word)?);
             return Ok(());

@@ -25,7 +25,7 @@ pub(super) enum Event<'a> {
 
 /// A stream that is being read.
 #[derive(Default)]
-pub(crate) struct Untar {
+pub(super) struct Untar {
     /// The part of a block that has come.
     block: Vec<u8>,
     state: State,

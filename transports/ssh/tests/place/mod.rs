@@ -42,9 +42,12 @@ impl Sshd {
         std::fs::write(at("known_hosts"), format!("[127.0.0.1]:{port} {public}")).unwrap();
         let conf = format!(
             "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nUsePAM no\nPidFile none\n\
-             StrictModes no\nPasswordAuthentication no\nMaxStartups 100\nSubsystem sftp internal-sftp\n{extra}\n",
+             StrictModes no\nPasswordAuthentication no\nMaxStartups 100\nSubsystem sftp internal-sftp\n\
+             SetEnv HOME={}\n{extra}\n",
             at("host").display(),
             at("user.pub").display(),
+            // What the login shell of whoever runs the tests does at its start is not ours to measure.
+            folder.path().display(),
         );
         std::fs::write(at("sshd_config"), conf).unwrap();
         // Its folder for unprivileged children, which the package makes at boot.
@@ -152,7 +155,11 @@ impl Place {
         for _ in 0..MOST_TURNS {
             let before = cpu();
             let turn = self.runtime.turn(Instant::now()).map_err(|e: RuntimeError| e.to_string()).unwrap();
-            self.longest = self.longest.max(cpu() - before);
+            let took = cpu() - before;
+            if took > Duration::from_millis(3) {
+                println!("a turn of {took:?}");
+            }
+            self.longest = self.longest.max(took);
             if done() {
                 return;
             }

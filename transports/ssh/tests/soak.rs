@@ -1,0 +1,125 @@
+//! Everything at once, where a session that is driven wrongly stalls for ever: a small send buffer, a server that changes its
+//! keys all the time, and many streams both ways.
+#![expect(clippy::disallowed_methods, reason = "a test measures")]
+
+mod place;
+
+use place::{Place, Sshd};
+use procession::pool::Rules;
+use procession::transport::{Chunk, Ended, Exec, Op, Stream};
+use procession_ssh::Config;
+use stakker::Fwd;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// In bytes.
+const UP: usize = 4 << 20;
+const DOWN: usize = 8 << 20;
+
+fn bytes(seed: u32, count: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as u8
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
+
+fn round(place: &mut Place, seed: u32) {
+    let mut ups = Vec::new();
+    for at in 0..5 {
+        let stdin = bytes(seed + at, UP);
+        let sum = blake3::hash(&stdin).to_string();
+        let file = format!("up{at}");
+        let exec = Exec { stdin, ..Exec::new(["sh", "-c", &format!("cat > {file} && cat {file}")]) };
+        let exec = Exec { keep: UP, ..exec };
+        ups.push((sum, place.begin(|ret| Op::Exec(exec, ret))));
+    }
+    let mut downs = Vec::new();
+    for at in 0..3 {
+        let heard = Rc::new(RefCell::new(Vec::with_capacity(DOWN)));
+        let sink = heard.clone();
+        let stream = Some(Fwd::new(move |chunk: Chunk| {
+            assert_eq!(chunk.stream, Stream::Stdout);
+            sink.borrow_mut().extend_from_slice(&chunk.bytes);
+        }));
+        let exec = Exec { stream, keep: 0, ..Exec::new(["cat", &format!("down{at}")]) };
+        downs.push((at, heard, place.begin(|ret| Op::Exec(exec, ret))));
+    }
+    for (sum, slot) in ups {
+        let exit = place.wait(&slot).unwrap();
+        assert_eq!(exit.how, Ended::Code(0));
+        assert_eq!(blake3::hash(&exit.stdout).to_string(), sum);
+    }
+    for (at, heard, slot) in downs {
+        let exit = place.wait(&slot).unwrap();
+        assert_eq!((exit.how, exit.total[0]), (Ended::Code(0), DOWN as u64));
+        assert_eq!(blake3::hash(&heard.borrow()), blake3::hash(&bytes(1000 + at, DOWN)));
+    }
+}
+
+fn soak(extra: &str, buffer: Option<usize>, rounds: u32) -> Duration {
+    let sshd = Sshd::start(extra);
+    let work = sshd.work();
+    for at in 0..3 {
+        std::fs::write(work.join(format!("down{at}")), bytes(1000 + at, DOWN)).unwrap();
+    }
+    let config = Config { send_buffer: buffer, ..sshd.config() };
+    let rules = Rules { max_sessions: 1, ..config.rules.clone() };
+    let mut place = Place::new(Config { rules, ..config });
+    for at in 0..rounds {
+        round(&mut place, at * 10);
+    }
+    assert_eq!(sshd.log().matches("Accepted publickey").count(), 1, "it was one session all the time");
+    place.longest
+}
+
+#[test]
+fn ten_of_ten_rounds_pass_with_a_small_buffer_and_new_keys_every_64_kib() {
+    let longest = soak("RekeyLimit 64K", Some(4 << 10), 10);
+    println!("the longest turn took {longest:?} of processor time");
+    assert!(longest <= Duration::from_millis(5), "{longest:?}");
+}
+
+#[test]
+fn no_turn_is_long_at_full_speed() {
+    let longest = soak("", None, 3);
+    println!("the longest turn took {longest:?} of processor time");
+    assert!(longest <= Duration::from_millis(5), "{longest:?}");
+}
+
+#[test]
+fn a_server_that_wants_signs_of_life_gets_them() {
+    let sshd = Sshd::start("ClientAliveInterval 1\nClientAliveCountMax 2");
+    let mut place = Place::new(sshd.config());
+    place.run(Exec::new(["true"])).unwrap();
+    let until = Instant::now() + Duration::from_secs(6);
+    place.run_until(|| Instant::now() > until);
+    place.run(Exec::new(["true"])).unwrap();
+    assert_eq!(sshd.log().matches("Accepted publickey").count(), 1, "{}", sshd.log());
+}
+
+#[test]
+fn commands_in_a_row() {
+    let sshd = Sshd::start("");
+    let mut place = Place::new(sshd.config());
+    place.run(Exec::new(["true"])).unwrap();
+    for (count, at_once) in [(100, 1), (400, 8)] {
+        let before = Instant::now();
+        let mut waiting = std::collections::VecDeque::new();
+        for _ in 0..count {
+            waiting.push_back(place.begin(|ret| Op::Exec(Exec::new(["true"]), ret)));
+            if waiting.len() == at_once {
+                let slot = waiting.pop_front().unwrap();
+                assert_eq!(place.wait(&slot).unwrap().how, Ended::Code(0));
+            }
+        }
+        for slot in waiting {
+            place.wait(&slot).unwrap();
+        }
+        println!("{at_once} at once: {:.0}/s", f64::from(count) / before.elapsed().as_secs_f64());
+    }
+}
