@@ -7,8 +7,14 @@ use procession_tests::services::Cluster;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
 
-/// Jobs that append one line each.
+/// Jobs that append one line each. Some are there from the beginning, and two more come before each fault.
 const JOBS: usize = 100;
+const AT_FIRST: usize = 16;
+const A_FAULT: usize = 2;
+
+/// What a controller that has lost its memory does to the jobs that it finds on its nodes is no fault of the job.
+const AGAIN: &str =
+    "[retries]\nattempts = 20\non = [\"vanished\", \"signal\", \"cancelled\", \"node\", \"exit\"]\n";
 
 /// A controller is frozen for so many naps of 10 ms: 15 s, longer than `sbatch` waits for it.
 const FROZEN_NAPS: u32 = 1500;
@@ -47,15 +53,15 @@ impl Story {
     fn tell(mut self) {
         let mut faults: Vec<Fault> =
             FAULTS.iter().flat_map(|(fault, times)| std::iter::repeat_n(*fault, *times)).collect();
-        assert!(faults.len() >= 40);
+        assert!(faults.len() >= 40 && AT_FIRST + A_FAULT * faults.len() == JOBS);
         for at in (1..faults.len()).rev() {
             faults.swap(at, self.dice.below(at as u64 + 1) as usize);
         }
         let mut runtime = self.begin();
         for (n, fault) in faults.iter().enumerate() {
-            // The first few come while the jobs are staged and submitted, the last ones while few are left.
-            let share = JOBS * n.saturating_sub(6) / faults.len();
-            self.await_share(&mut runtime, share);
+            self.hand_over(&mut runtime, AT_FIRST + A_FAULT * n..AT_FIRST + A_FAULT * (n + 1));
+            // The first few come while the first jobs are staged and submitted.
+            self.await_share(&mut runtime, (A_FAULT * n).saturating_sub(AT_FIRST));
             println!("{n}: {fault:?}, {} have finished", self.site.count(Stage::Finished));
             self.hit(*fault, &mut runtime);
         }
@@ -66,41 +72,51 @@ impl Story {
     }
 
     fn begin(&self) -> Child {
-        let lines = self.site.shell.path("lines");
         let gate = self.site.shell.path("gate");
-        // What a controller that has lost its memory does to the jobs that it finds on its nodes is no fault of the job.
-        let again =
-            "[retries]\nattempts = 20\non = [\"vanished\", \"signal\", \"cancelled\", \"node\", \"exit\"]\n";
-        let mut words: Vec<String> = ["run", "--host", "cluster"].map(String::from).into();
-        for n in 0..JOBS {
-            let script = format!(
-                "echo \"{n} $PROCESSION_ATTEMPT\" >> '{}'\nsleep 0.{}\necho 'result {n}' > out.txt",
-                lines.display(),
-                n % 10
-            );
-            words.push(self.site.job(&format!("job-{n}"), &script, again));
-        }
         let script = format!("until [ -e '{}' ]; do sleep 0.2; done; echo done > out.txt", gate.display());
-        words.push(self.site.job("keeper", &script, again));
+        let mut words: Vec<String> = ["run", "--host", "cluster"].map(String::from).into();
+        words.push(self.site.job("keeper", &script, AGAIN));
+        words.extend((0..AT_FIRST).map(|n| self.job(n)));
         let runtime = self.site.shell.start(&words);
         let journal = self.site.shell.store().join("journal");
         self.site.shell.until("all jobs are handed over", || {
-            procession::journal::Reader::open(&journal)
-                .is_ok_and(|reader| reader.processes(&Filter::new()).is_ok_and(|rows| rows.len() == JOBS + 1))
+            procession::journal::Reader::open(&journal).is_ok_and(|reader| {
+                reader.processes(&Filter::new()).is_ok_and(|rows| rows.len() == AT_FIRST + 1)
+            })
         });
         runtime
     }
 
+    fn job(&self, n: usize) -> String {
+        let script = format!(
+            "echo \"{n} $PROCESSION_ATTEMPT\" >> '{}'\nsleep {}.{}\necho 'result {n}' > out.txt",
+            self.site.shell.path("lines").display(),
+            n % 3,
+            n % 10
+        );
+        self.site.job(&format!("job-{n}"), &script, AGAIN)
+    }
+
+    /// Gives the runtime more to do, as soon as it is at work.
+    fn hand_over(&self, runtime: &mut Child, jobs: std::ops::Range<usize>) {
+        self.site.shell.until("the runtime is at work", || {
+            self.is_alive(runtime);
+            !self.site.shell.well(&["host", "show", "cluster"]).out.contains("no runtime is at work")
+        });
+        let mut words: Vec<String> = ["run", "--detach", "--host", "cluster"].map(String::from).into();
+        words.extend(jobs.map(|n| self.job(n)));
+        self.site.shell.well(&words);
+    }
+
+    fn is_alive(&self, runtime: &mut Child) {
+        let ended = runtime.try_wait().expect("it was started");
+        assert!(ended.is_none(), "it ended by itself: {ended:?}; {}", self.log());
+    }
+
     /// Lets the story go on until so many jobs have finished, and a moment longer.
     fn await_share(&mut self, runtime: &mut Child, share: usize) {
-        let log = self.site.shell.path("log");
         self.site.shell.until(&format!("{share} of the jobs have finished"), || {
-            let ended = runtime.try_wait().expect("it was started");
-            assert!(
-                ended.is_none(),
-                "it ended by itself: {ended:?}; {}",
-                std::fs::read_to_string(&log).unwrap_or_default()
-            );
+            self.is_alive(runtime);
             self.site.count(Stage::Finished) >= share
         });
         (0..self.dice.below(40)).for_each(|_| nap());
