@@ -13,6 +13,7 @@ use stakker::Fwd;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 /// How much may stand before the hello: what a login shell prints where it should not.
 const NOISE: usize = 64 << 10;
@@ -22,6 +23,10 @@ const LONGEST_WORD: usize = RemotePath::LONGEST + 128;
 
 /// How much of the complaints of the host's commands is kept. The reason stands at the end.
 const COMPLAINT: usize = 8 << 10;
+
+/// How long a program may take to tidy up: longer than a folder of many files needs to be removed, and not for ever, as a
+/// file system that hangs would.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// How many bytes may have been heard and not be on the disk yet.
 const AHEAD: usize = 4 << 20;
@@ -88,6 +93,9 @@ struct Desk {
     sums: usize,
     failed: Option<TransportError>,
     given_up: bool,
+    /// Until when the program may tidy up after it was given up.
+    late: Option<Instant>,
+    done: bool,
 }
 
 impl Scribe {
@@ -112,6 +120,8 @@ impl Scribe {
             sums: 0,
             failed: None,
             given_up: false,
+            late: None,
+            done: false,
         }));
         (Scribe(desk.clone()), Box::new(ScribeTalk(desk)))
     }
@@ -153,6 +163,11 @@ impl Scribe {
         desk.given_up = true;
         drop(desk);
         self.poke();
+    }
+
+    /// Whether it may have had an effect: it has a channel, or had one.
+    pub(super) fn is_placed(&self) -> bool {
+        self.0.borrow().line.is_some()
     }
 
     /// So many bytes of [`Heard::Bytes`] are where they belong.
@@ -432,6 +447,20 @@ impl Talk for ScribeTalk {
             }
             Stream::Stderr => desk.complain(bytes),
         }
+    }
+
+    fn on_time(&mut self, now: Instant) -> Option<Instant> {
+        let mut desk = self.0.borrow_mut();
+        if !desk.given_up {
+            return None;
+        }
+        let late = *desk.late.get_or_insert(now + GRACE);
+        desk.done = now >= late;
+        (!desk.done).then_some(late)
+    }
+
+    fn is_done(&self) -> bool {
+        self.0.borrow().done
     }
 
     fn over(self: Box<Self>, how: Result<Closed, TransportError>) {
