@@ -81,6 +81,7 @@ pub(crate) enum Command {
     Graph(Graph),
     Gc(Gc),
     Host(Host),
+    Login(Login),
     /// Print all that the journal has of a process, as JSON
     Dump(One),
     Completions(Completions),
@@ -225,6 +226,17 @@ pub(crate) enum HostCommand {
     /// Connects, writes a file in the work folder and removes it, and tells the scheduler and its version, the skew of the
     /// clock, the free space, and what the shell prints by itself. Exits with 1 if jobs cannot run there.
     Check(OneHost),
+}
+
+/// Answer what a host asks before it lets us in, for the runtime at work.
+///
+/// A runtime with a terminal asks there. One in the background cannot, so its host waits (`procession host show` says
+/// needs-auth) until somebody loads a key with `ssh-add` or answers here; nothing that is typed is kept in a file, and all
+/// processes of the host go on. Without a runtime at work, it finds out whether the host lets us in.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Login {
+    /// The host, by its name in the file of hosts
+    pub(crate) name: String,
 }
 
 /// One host.

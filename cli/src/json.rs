@@ -51,6 +51,7 @@ schemas! {
     HostList => "procession.hosts/1",
     HostShow => "procession.host/1",
     HostCheck => "procession.host-check/1",
+    Login => "procession.login/1",
     Error => "procession.error/1",
 }
 
@@ -274,6 +275,17 @@ pub(crate) struct HostCheck {
     /// Whether jobs can run there.
     pub(crate) well: bool,
     pub(crate) findings: Vec<Finding>,
+}
+
+/// `login`.
+#[derive(Serialize)]
+pub(crate) struct Login {
+    pub(crate) host: String,
+    /// Whether it let us in.
+    pub(crate) well: bool,
+    /// Whether that was for a runtime at work.
+    pub(crate) runtime: bool,
+    pub(crate) why: Option<String>,
 }
 
 /// Any command that could not do what was asked.

@@ -12,6 +12,7 @@
 mod args;
 mod board;
 mod commands;
+mod counter;
 mod engine;
 mod exit;
 mod follow;
@@ -27,6 +28,7 @@ mod screen;
 mod signals;
 mod store;
 mod sweep;
+mod terminal;
 mod view;
 
 pub use exit::Exit;

@@ -20,8 +20,8 @@ const TICK: Duration = Duration::from_millis(120);
 pub(crate) enum Progress {
     /// For people who watch.
     Bars(Bars),
-    /// For files and pipes.
-    Lines,
+    /// For files and pipes. Of each process the line that was said last: what people see need not have changed.
+    Lines(BTreeMap<ProcessId, String>),
     /// One JSON document for each change, on stdout.
     Json,
     /// For those who only want the end.
@@ -34,7 +34,7 @@ impl Progress {
         match (global.json || global.quiet, std::io::stderr().is_terminal()) {
             (true, _) => Progress::Silent,
             (false, true) => Progress::Bars(Bars::new()),
-            (false, false) => Progress::Lines,
+            (false, false) => Progress::Lines(BTreeMap::new()),
         }
     }
 
@@ -42,7 +42,13 @@ impl Progress {
     pub(crate) fn on_change(&mut self, view: &View, count: (usize, usize)) -> bool {
         match self {
             Progress::Bars(bars) => bars.on_change(view, count),
-            Progress::Lines => screen::err(&line(view, Paint::of(&std::io::stderr()))),
+            Progress::Lines(said) => {
+                let line = line(view, Paint::of(&std::io::stderr()));
+                if said.get(&view.id) != Some(&line) {
+                    screen::err(&line);
+                    said.insert(view.id, line);
+                }
+            }
             Progress::Json => return json::print(&json::Change { process: view }),
             Progress::Silent => {}
         }
@@ -52,7 +58,7 @@ impl Progress {
     /// Says something that is about none of the processes.
     pub(crate) fn say(&self, text: &str) {
         match self {
-            Progress::Bars(_) | Progress::Lines => screen::err(text),
+            Progress::Bars(_) | Progress::Lines(_) => screen::err(text),
             Progress::Json | Progress::Silent => {}
         }
     }

@@ -31,6 +31,11 @@ impl Reach {
         Ok(Reach { transport, _services: services, runtime })
     }
 
+    /// The host, by its name.
+    pub(crate) fn name(&self) -> &str {
+        self.transport.name()
+    }
+
     /// Waits for the answer to an operation.
     pub(crate) fn ask<T: 'static>(
         &mut self,

@@ -59,6 +59,14 @@ pub(crate) fn complain(trouble: &Trouble, json: bool) {
     err(&format!("{} {trouble}", paint.bad("procession:")));
 }
 
+/// Does something on the terminal while the bars are not there.
+pub(crate) fn with_bars_aside<T>(work: impl FnOnce() -> T) -> T {
+    match BARS.get() {
+        Some(bars) => bars.suspend(work),
+        None => work(),
+    }
+}
+
 fn above_bars(write: impl FnOnce() -> std::io::Result<()>) -> std::io::Result<()> {
     match BARS.get() {
         Some(bars) => bars.suspend(write),

@@ -42,6 +42,11 @@ impl Store {
         self.folder.join("hosts.json")
     }
 
+    /// Where people answer for the runtime at work.
+    pub(crate) fn counter(&self) -> PathBuf {
+        self.folder.join("login.sock")
+    }
+
     /// What the runtimes of this store share: how often each host was connected to, and by whom.
     pub(crate) fn budgets(&self) -> PathBuf {
         self.folder.join("budgets")

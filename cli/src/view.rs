@@ -2,7 +2,7 @@
 
 use crate::kinds;
 use crate::screen;
-use procession::journal::{ProcessRow, Stage};
+use procession::journal::{Desired, ProcessRow, Stage};
 use procession::{Fault, ProcessId};
 use serde::Serialize;
 use serde_json::Value;
@@ -99,6 +99,18 @@ impl View {
     /// Whether it has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.stage.is_end()
+    }
+
+    /// What its owner wants and has not got yet, in words.
+    pub(crate) fn wish(&self) -> Option<&'static str> {
+        match (self.row.desired, self.stage) {
+            (_, Stage::Finished | Stage::Killed | Stage::Failed) => None,
+            (Desired::Kill, Stage::Killing) | (Desired::Pause, Stage::Paused) => None,
+            (Desired::Kill, Stage::Created | Stage::Running | Stage::Paused) => Some("kill wanted"),
+            (Desired::Pause, Stage::Created | Stage::Running | Stage::Killing) => Some("pause wanted"),
+            (Desired::Run, Stage::Paused) => Some("resume wanted"),
+            (Desired::Run, Stage::Created | Stage::Running | Stage::Killing) => None,
+        }
     }
 
     /// How it is doing, in one word: its state while it lives, and how it ended then.

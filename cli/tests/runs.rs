@@ -211,3 +211,46 @@ fn a_limit_of_jobs_is_kept_and_named() {
     std::fs::write(two, "").expect("ours");
     shell.well(&["watch"]);
 }
+
+#[test]
+fn who_follows_while_no_runtime_is_at_work_is_told_so() {
+    let shell = Shell::new();
+    let (job, gate) = gated(&shell, "long");
+    let mut run = shell.start(&["run", &job]);
+    shell.until("the job runs", || shell.run(&["show", "1"]).out.contains("Running"));
+    run.kill().expect("it is ours");
+    run.wait().expect("started");
+    for args in [&["watch"][..], &["logs", "--follow", "1"]] {
+        let mut child = shell.command(args).stderr(std::process::Stdio::piped()).spawn().expect("started");
+        let said = std::io::BufReader::new(child.stderr.take().expect("piped"));
+        let mut lines = std::io::BufRead::lines(said).map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("no runtime is at work")), "{args:?}");
+        child.kill().expect("it is ours");
+        child.wait().expect("started");
+    }
+    std::fs::write(gate, "").expect("ours");
+    shell.well(&["up"]);
+}
+
+#[test]
+fn ps_tells_what_is_wanted_of_a_process_and_progress_says_nothing_twice() {
+    let shell = Shell::new();
+    // It does not let itself be ended before it is told twice.
+    let job = shell.job("stubborn", "trap '' TERM; echo >ready; sleep 1000 & wait; sleep 1000");
+    shell.well(&["run", "--detach", &job]);
+    shell.until("the job runs", || shell.run(&["show", "1"]).out.contains("Running"));
+    let store = shell.store();
+    let pid: i32 = std::fs::read_to_string(store.join("journal.lock"))
+        .expect("held")
+        .lines()
+        .next()
+        .and_then(|line| line.parse().ok())
+        .expect("signed");
+    kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL).expect("it is ours");
+    shell.until("it is gone", || shell.well(&["--json", "ps"]).json()["runtime"] == false);
+    shell.well(&["kill", "1"]);
+    assert_eq!(shell.run(&["up"]).code, 1);
+    let text = std::fs::read_to_string(store.join("up.log")).expect("the background runtime has a log");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.windows(2).all(|pair| pair[0] != pair[1]), "{text}");
+}

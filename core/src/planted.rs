@@ -15,6 +15,12 @@ pub enum Planted {
     EpochIgnored,
     /// A wish to kill does not survive a restart.
     KillForgotten,
+    /// A channel of a session does not come back when its lease does.
+    LeaseLost,
+    /// Sessions are opened without asking the budget that all runtimes share.
+    BudgetIgnored,
+    /// The channel that is for control alone is lent to anybody, and one more.
+    ChannelsUncounted,
 }
 
 #[cfg(feature = "planted-bugs")]

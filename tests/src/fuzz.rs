@@ -8,7 +8,10 @@ use procession::WallTime;
 use procession::journal::{Column, LedgerRow, ProcessRow};
 use procession::transport::{Ended, Exit, Manifest};
 use procession_batch::JobSpec;
-use procession_batch::dialect::{AnswerError, BEGIN, Dialect, END, GridEngine, Lsf, Pbs, PbsFlavour};
+use procession_batch::dialect::{
+    AnswerError, BEGIN, Dialect, END, GridEngine, Lsf, Pbs, PbsFlavour, Slurm, Submitted,
+    evidence as read_evidence,
+};
 use procession_cli::JobFile;
 use procession_ssh::config::{self, Here};
 use procession_ssh::hostkey::{HostName, KnownHosts, Verdict};
@@ -28,6 +31,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("gridengine", gridengine),
     ("pbs", pbs),
     ("lsf", lsf),
+    ("slurm", slurm),
+    ("evidence", evidence),
     ("sftp", sftp),
     ("transfer", transfer),
 ];
@@ -152,6 +157,53 @@ fn queue(dialect: &dyn Dialect, bytes: &[u8]) {
     let declined = (submit.read)(&framed("declined\n"));
     // Bytes that end the frame may leave it empty, but whatever a scheduler says is a refusal or a doubt.
     assert!(!matches!(declined, Ok(procession_batch::dialect::Submitted::Accepted(_))), "{declined:?}");
+}
+
+/// What Slurm answers: the lines of squeue, and with `now|` and `then|` before them those of the question what it remembers;
+/// and what sbatch says when it fails.
+pub fn slurm(bytes: &[u8]) {
+    // Bytes that look like the end of the frame are the frame's business.
+    let text = String::from_utf8_lossy(bytes).replace(END, "");
+    let listing = |lines: &str| (Slurm.status(&[]).read)(&framed(lines));
+    let remembered = |lines: &str| (Slurm.look_up(&[]).read)(&framed(lines));
+    for read in [listing(&text), remembered(&text)] {
+        match read {
+            Ok(found) => assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0), "{found:?}"),
+            Err(AnswerError::Garbled { .. } | AnswerError::Cut { .. }) => {}
+            Err(wrong @ AnswerError::Failed { .. }) => panic!("the command did not fail: {wrong}"),
+        }
+    }
+    // What squeue says is the same, whichever question it answers.
+    let now: String = text.lines().map(|line| format!("now|{line}\n")).collect();
+    if let Ok(found) = listing(&text) {
+        assert_eq!(remembered(&now).ok(), Some(found));
+    }
+    let place = procession_batch::Place::of_sandbox("procession-0badcafe-1-1").expect("one of ours");
+    let said: String = text.lines().map(|line| format!("| {line}\n")).collect();
+    let declined = (Slurm.submit(&JobSpec::default(), &place).read)(&framed(
+        format!("failed 1\n{said}").trim_end_matches('\n'),
+    ));
+    assert!(matches!(declined, Ok(Submitted::Unsure | Submitted::Refused(_))), "{declined:?}");
+}
+
+/// What attempts have left behind, of jobs and of arrays. Whatever is accepted was written by a frame.
+pub fn evidence(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let Ok(found) = (read_evidence(&[]).read)(&framed(&text)) else { return };
+    for (name, left) in found {
+        if let Some(exit) = left.exit {
+            let lines: Vec<String> = exit.print(name).lines().map(str::to_string).collect();
+            assert_eq!(procession_batch::dialect::ExitFile::parse(name, &lines), Ok(exit));
+        }
+        assert!(left.tasks.values().all(|exit| exit.files.is_empty()));
+    }
+}
+
+/// An answer in its frame. Bytes that look like the frame end it early.
+fn framed(lines: &str) -> Exit {
+    let stdout = format!("{BEGIN}\n{lines}\n{END}\n").into_bytes();
+    let total = [stdout.len() as u64, 0];
+    Exit { how: Ended::Code(0), stdout, stderr: Vec::new(), total }
 }
 
 fn column(line: &[u8]) -> Column<'_> {

@@ -293,3 +293,48 @@ fn a_sandbox_is_stashed_where_its_owner_wants_it() {
         "a\n"
     );
 }
+
+#[test]
+fn a_monitor_warns_and_then_stops_a_job_whose_files_are_fetched() {
+    let here = Here::new();
+    let script = "echo slow; echo 'E = -1' >run.log; until [ -e go ]; do sleep 0.1; done
+        echo 'E = NaN' >>run.log; sleep 600";
+    let mut running = here.start();
+    let job = here.spawn(
+        &mut running,
+        serde_json::json!({
+            "name": "md",
+            "script": script,
+            "outputs": [{ "pattern": "run.log" }, { "pattern": "never" }],
+            "monitors": [
+                { "file": "stdout", "pattern": "^slow", "action": "warn", "message": "this will take long" },
+                { "file": "run.log", "pattern": "= (NaN|inf)", "action": "kill", "message": "it diverged" },
+            ],
+        }),
+    );
+    let warned = |job: &procession_batch::Job| {
+        job.warnings.iter().map(ToString::to_string).collect::<Vec<_>>() == ["this will take long: \"slow\""]
+    };
+    let handle = job.clone();
+    running
+        .runtime
+        .run_while(|runtime| match runtime.phase(&handle).expect("known") {
+            Phase::Created(job) | Phase::Running(job) => !warned(&job),
+            phase @ (Phase::Paused(_)
+            | Phase::Killing(_)
+            | Phase::Finished(_)
+            | Phase::Killed
+            | Phase::Failed(_)) => {
+                panic!("{phase:?}")
+            }
+        })
+        .expect("it is warned of");
+    let sandbox = names(&here.path("host/jobs")).pop().expect("it is there");
+    std::fs::write(here.path("host/jobs").join(sandbox).join("go"), "").expect("written");
+    let outcome = finished(running.runtime.run_until(&job).expect("it ends"));
+    let stopped = End::StoppedByMonitor { message: "it diverged".into(), line: "E = NaN".into() };
+    assert_eq!(end_of(&outcome), &stopped);
+    let log = std::fs::read_to_string(here.path("results/md/attempt-1/outputs/run.log")).expect("fetched");
+    assert_eq!(log, "E = -1\nE = NaN\n");
+    here.is_clean();
+}

@@ -19,17 +19,23 @@ fn patient() -> Faults {
     Faults { late: Duration::from_secs(1)..=Duration::from_secs(20), calm_after: 12 * HOUR, ..Faults::NONE }
 }
 
-/// How many commands that ask for the status of jobs were sent.
-fn polls(world: &World) -> usize {
-    world.shared.trace.lines().iter().filter(|line| line.contains("status") && line.contains(" #")).count()
+/// How many commands were sent to the host so far.
+fn commands(world: &World) -> usize {
+    let lines = world.shared.trace.lines();
+    lines.iter().filter(|line| line.contains(" #") && line.contains(" sh -c SCRIPT")).count()
+}
+
+fn is_full() -> bool {
+    std::env::var("PROCESSION_SIM").is_ok_and(|how| how == "full")
 }
 
 #[test]
 fn five_hundred_jobs_on_a_host_are_three_connections_at_most() {
-    let mut world = world(500, 30, Faults::NONE);
+    let jobs = if is_full() { 500 } else { 100 };
+    let mut world = world(jobs, 30, Faults::NONE);
     let ending = world.run();
     assert_eq!(ending.wrong, None);
-    assert_eq!(world.oracle.count(Stage::Finished), 500);
+    assert_eq!(world.oracle.count(Stage::Finished), jobs);
     assert!(world.hosts[0].knocks().len() <= 3, "{:?}", world.hosts[0].knocks());
 }
 
@@ -67,20 +73,25 @@ fn a_second_factor_is_asked_for_once_and_then_all_go_on_by_themselves() {
     assert_eq!(world.hosts[0].knocks().len(), 3, "one that was refused, and two sessions");
 }
 
-#[test]
-fn thousands_of_live_jobs_are_one_poll_and_one_try() {
-    let jobs = if cfg!(debug_assertions) && !is_full() { 300 } else { 10_000 };
-    let mut world = world(jobs, 20_000, patient());
+/// With so many live jobs: the commands that were sent in a quiet hour, and the tries in an hour of outage.
+fn hours_of(jobs: usize) -> (usize, usize) {
+    let mut world = world(jobs, 40_000, patient());
     world.run_to(HOUR);
-    assert_eq!(world.oracle.wrong(), None);
-    let before = polls(&world);
-    world.outage(HOUR, 0, HOUR);
+    let before = commands(&world);
     world.run_to(2 * HOUR);
-    let knocks = world.hosts[0].knocks();
+    let polls = commands(&world) - before;
+    let knocks = world.hosts[0].knocks().len();
+    world.outage(2 * HOUR, 0, HOUR);
+    world.run_to(3 * HOUR);
     assert_eq!(world.oracle.wrong(), None);
-    println!("{before} polls, {} tries", knocks.len());
+    assert_eq!(world.oracle.ended(), 0, "all of them live");
+    (polls, world.hosts[0].knocks().len() - knocks)
 }
 
-fn is_full() -> bool {
-    std::env::var("PROCESSION_SIM").is_ok_and(|how| how == "full")
+#[test]
+fn many_jobs_are_polled_and_tried_for_as_one() {
+    let (one, many) = (hours_of(1), hours_of(if is_full() { 100 } else { 30 }));
+    assert!(many.0 <= one.0 + 1, "{} polls for many jobs, {} for one", many.0, one.0);
+    assert!(many.1 <= one.1 + 4, "{} tries for many jobs, {} for one", many.1, one.1);
+    assert!(one.0 > 50 && one.1 > 10, "{one:?}");
 }

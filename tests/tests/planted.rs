@@ -1,4 +1,4 @@
-//! Six bugs are planted, one at a time, and the simulated world finds each of them: so it would find others.
+//! Nine bugs are planted, one at a time, and the simulated world finds each of them: so it would find others.
 #![cfg(feature = "planted-bugs")]
 
 use procession::planted as core;
@@ -68,4 +68,19 @@ fn a_kill_that_is_forgotten_at_a_restart_is_found() {
 #[test]
 fn absence_that_means_finished_is_found() {
     is_found(Planted::batch(batch::Planted::AbsenceMeansFinished), &["without evidence"]);
+}
+
+#[test]
+fn a_channel_that_does_not_come_back_is_found() {
+    is_found(Planted::core(core::Planted::LeaseLost), &["never end", "nothing happens any more"]);
+}
+
+#[test]
+fn a_budget_that_is_ignored_is_found() {
+    is_found(Planted::core(core::Planted::BudgetIgnored), &["sessions were opened within an hour"]);
+}
+
+#[test]
+fn channels_beyond_what_was_agreed_are_found() {
+    is_found(Planted::core(core::Planted::ChannelsUncounted), &["channels, and"]);
 }

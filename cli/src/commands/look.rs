@@ -54,7 +54,10 @@ pub(crate) fn ps(desk: &Desk, args: &Ps) -> Result<Exit, Trouble> {
 
 fn cells(view: &View, paint: Paint) -> Vec<String> {
     let host = view.host.clone().unwrap_or_else(|| "-".to_owned());
-    let phase = paint.phase(view.phase, view.ok);
+    let phase = match view.wish() {
+        Some(wish) => format!("{}, {}", paint.phase(view.phase, view.ok), paint.still(wish)),
+        None => paint.phase(view.phase, view.ok),
+    };
     let detail = paint.faint(&view.detail);
     let age = screen::age(view.row.born);
     let state = view.state.clone();

@@ -5,6 +5,7 @@ mod dry_run;
 mod gc;
 mod graph;
 mod host;
+mod login;
 mod logs;
 mod look;
 mod outputs;
@@ -59,6 +60,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Trouble> {
         Command::Outputs(one) => outputs::outputs(&desk, one.id),
         Command::Graph(args) => graph::graph(&desk, &args),
         Command::Host(args) => host::host(&desk, &args.command),
+        Command::Login(one) => login::login(&desk, &one.name),
         Command::Gc(args) => gc::gc(&desk, &args),
         Command::Completions(_) => Ok(Exit::Well),
     }

@@ -66,7 +66,13 @@ fn hand_over(desk: &Desk, args: &Run, jobs: Vec<JobFile>) -> Result<(Vec<String>
     for (n, job) in jobs.into_iter().enumerate() {
         let key = format!("run-{run}-{n}");
         let results = job::make_results(&args.results, &job.spec.name)?;
-        heard = postbox.post(&job::adoption(job, &args.host, results, key.clone())?)?.heard;
+        let posted = job::adoption(job, &args.host, results.clone(), key.clone())
+            .and_then(|letter| Ok(postbox.post(&letter)?));
+        if posted.is_err() {
+            // Nobody will ever bring anything there. Should it not be empty, it is somebody else's.
+            let _ = std::fs::remove_dir(&results);
+        }
+        heard = posted?.heard;
         keys.push(key);
     }
     Ok((keys, heard))

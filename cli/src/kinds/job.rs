@@ -1,9 +1,7 @@
 //! Batch jobs: how one begins, and what its row means to people.
 
 use crate::exit::Trouble;
-use crate::hosts::Host;
 use crate::jobfile::JobFile;
-use crate::store::Store;
 use crate::view::Sketch;
 use procession::journal::{Ask, ProcessRow};
 use procession::{JournalUid, Process, ProcessId, State as _, WallTime};
@@ -77,13 +75,11 @@ impl Read {
         self.outcome.as_ref().map_or(&[], |outcome| &outcome.outputs)
     }
 
-    /// Where what it writes can be found: while it runs, and when it was brought home. `stream` is `stdout` or `stderr`.
-    pub(crate) fn logs(&self, stream: &str, uid: JournalUid, host: &Host, store: &Store) -> Vec<PathBuf> {
-        let Some(attempt) = self.attempt() else { return Vec::new() };
+    /// Where what it writes lies while it runs, in the work folder of its host. `stream` is `stdout` or `stderr`.
+    pub(crate) fn live(&self, stream: &str, uid: JournalUid, attempt: u32) -> String {
         let name = JobName { journal: uid, process: self.id, attempt };
         let sandbox = Place { root: self.job.plan.root.clone(), name }.sandbox();
-        let live = super::work(host, store).join(sandbox).join(attempt_folder(attempt)).join(stream);
-        vec![live, self.job.plan.results_of(attempt).join("log").join(stream)]
+        format!("{sandbox}/{}/{stream}", attempt_folder(attempt))
     }
 }
 

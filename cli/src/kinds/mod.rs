@@ -2,10 +2,12 @@
 //! new process of it begins and what a row of it means to people; [`register`] gives a runtime what they need.
 
 mod bulletin;
+mod clerk;
 pub(crate) mod command;
 mod dialects;
 mod door;
 pub(crate) mod job;
+mod questions;
 mod services;
 
 pub(crate) use dialects::dialect;

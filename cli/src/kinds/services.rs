@@ -1,8 +1,10 @@
 //! What the processes of a runtime need: a transport for each host, a poller, and this machine's commands.
 
 use super::bulletin::{Ask, Bulletin};
+use super::clerk::{self, Doors, Visitor};
 use super::dialects::{at_once, dialect};
 use super::door::{Door, House, Way, ask_for, at_home};
+use super::questions;
 use crate::board::{Board, Now};
 use crate::exit::Trouble;
 use crate::hosts::{Host, Hosts, TransportKind};
@@ -12,7 +14,6 @@ use procession::pool::Rules;
 use procession::transport::{RemotePath, Transport};
 use procession_batch::{Dialect, SchedulerProcess};
 use procession_local::{Config, Local, LocalProcess, Machine};
-use procession_ssh::auth::Secrets;
 use procession_ssh::config::{Here, Lookup, Query};
 use stakker::ActorOwn;
 use std::num::NonZeroUsize;
@@ -27,6 +28,9 @@ pub(crate) struct Services {
     owners: Vec<Box<dyn std::any::Any>>,
     /// What all hosts behind ssh share.
     house: Option<House>,
+    doors: Doors,
+    /// Who answers for this runtime, if its terminal does not.
+    visitor: Visitor,
     /// How the pools are asked for their reports, by the names of their hosts.
     pools: Vec<(String, Ask)>,
 }
@@ -47,6 +51,10 @@ pub(crate) fn register(runtime: &mut Runtime, hosts: &Hosts, store: &Store) -> R
         batch.add(runtime, transport, dialect);
     }
     SchedulerProcess::register(runtime, batch);
+    if services.house.is_some() {
+        runtime.stakker().anymap_set(services.doors.clone());
+        clerk::open(runtime, &store.counter(), services.visitor.clone())?;
+    }
     let pools = std::mem::take(&mut services.pools);
     services.keep(Bulletin::start(runtime.stakker(), store.board(), board, pools)?);
     Ok(services)
@@ -79,7 +87,13 @@ impl Services {
         store: &Store,
     ) -> Result<Transport, Trouble> {
         let wrong = |why: String| Trouble::Host { host: name.to_owned(), why };
-        let house = self.house.get_or_insert_with(|| House::new(runtime.handle(), Secrets::silent())).clone();
+        let house = match &self.house {
+            Some(house) => house.clone(),
+            None => self
+                .house
+                .insert(House::new(runtime.handle(), questions::secrets(runtime, self.visitor.clone())?))
+                .clone(),
+        };
         let ssh = host.ssh.clone().unwrap_or_default();
         let here = Here::of_environment();
         let lookup = Lookup { file: ssh.config.map(|path| at_home(path, &here)), ..Lookup::new() };
@@ -96,6 +110,7 @@ impl Services {
         };
         let (transport, door) = Door::make(runtime.stakker(), house, way);
         self.pools.push((name.to_owned(), ask_for(&door)));
+        self.doors.0.borrow_mut().insert(name.to_owned(), (transport.clone(), door.clone()));
         self.keep(door);
         Ok(transport)
     }

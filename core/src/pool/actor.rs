@@ -4,7 +4,7 @@ use super::lease::{Ask, Leased};
 use super::policy::{Effect, Event, Policy, SessionId, Ticket};
 use super::{Budget, Dial, Lease, News, Report, Rules, Seat, Sessions, Want};
 use crate::transport::TransportError;
-use crate::{RuntimeHandle, WallTime};
+use crate::{RuntimeHandle, WallTime, planted};
 use stakker::{ActorOwn, CX, Core, FixedTimerKey, Fwd, Ret, actor_new, after, call, fwd_to, ret_nop};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -87,6 +87,7 @@ impl<D: Dial> Pool<D> {
         let event = match ask {
             Ask::Lease(want, ret) => Event::Asked(self.wait(Waiter::Lease(ret)), want),
             Ask::Refused(id, want, ret) => Event::Refused(id, self.wait(Waiter::Lease(ret)), want),
+            Ask::Returned(..) if planted::is(planted::Planted::LeaseLost) => return,
             Ask::Returned(id, urgency) => Event::Returned(id, urgency),
             Ask::WhenUp(ret) => Event::WhenUp(self.wait(Waiter::Up(ret))),
             Ask::Report(ret) => return ret.ret(self.report(cx.now())),
@@ -165,7 +166,8 @@ impl<D: Dial> Pool<D> {
     }
 
     fn open(&mut self, cx: CX![], id: SessionId) -> Option<Event> {
-        if let Some(budget) = &mut self.budget {
+        let budget = self.budget.as_mut().filter(|_| !planted::is(planted::Planted::BudgetIgnored));
+        if let Some(budget) = budget {
             match budget.claim(self.runtime.wall()) {
                 Ok(seat) => drop(self.seats.insert(id, seat)),
                 Err(later) => return Some(Event::Held(id, later.wait, later.why)),

@@ -85,7 +85,7 @@ impl<S: 'static> Sessions<S> {
     }
 
     /// Answers when the host can be asked: at once, if it can be or if nobody knows. While it is down the pool tries by itself
-    /// as long as somebody waits here; it costs nothing but memory.
+    /// as long as somebody waits here; it costs nothing but memory. `None` if the pool ends, or if too many wait already.
     pub fn when_up(&self, ret: Ret<()>) {
         self.ask.fwd(Ask::WhenUp(ret));
     }

@@ -1,6 +1,7 @@
 //! What would be done, to the letter, without doing any of it.
 
 use crate::dialect::{Dialect, Force, clean, evidence};
+use crate::monitor::{Row, look};
 use crate::staging::{Errand, errands};
 use crate::validate::SpecErrors;
 use crate::{Place, Plan};
@@ -21,7 +22,7 @@ pub struct DryRun {
 /// A command that would be run on the host.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct DryCommand {
-    /// What for: `submit`, `status`, `evidence`, `cancel`, `clean`.
+    /// What for: `submit`, `status`, `evidence`, `cancel`, `clean`, `monitors`.
     pub purpose: &'static str,
     /// The program and its arguments.
     pub argv: Vec<String>,
@@ -54,6 +55,16 @@ pub fn dry_run(plan: &Plan, place: &Place, dialect: &dyn Dialect) -> Result<DryR
         ("cancel", dialect.cancel(place, None, Force::Term).argv),
         ("clean", clean(place).argv),
     ];
+    let monitors = plan.spec.monitors.iter().enumerate();
+    let rows = monitors.map(|(number, monitor)| Row {
+        place: place.clone(),
+        number,
+        monitor: monitor.clone(),
+        seen: 0,
+    });
+    let rows: Vec<Row> = rows.collect();
+    let looks = (!rows.is_empty()).then(|| ("monitors", look(&rows).argv));
+    let commands = commands.into_iter().chain(looks);
     let commands = commands.into_iter().map(|(purpose, argv)| DryCommand { purpose, argv }).collect();
     Ok(DryRun { sandbox: place.sandbox(), staging, commands })
 }

@@ -28,6 +28,13 @@ pub enum End {
         /// By whom or by what, if the scheduler says so: `root`, `preemption`.
         by: Option<String>,
     },
+    /// A monitor of its owner saw what it was to look for, and it was ended.
+    StoppedByMonitor {
+        /// What that means, in the owner's words.
+        message: String,
+        /// The line that was seen.
+        line: String,
+    },
     /// It is gone, and nothing tells how it ended: never success.
     Vanished,
 }
@@ -48,6 +55,7 @@ impl End {
             End::Walltime => Some(EndKind::Walltime),
             End::NodeFailure => Some(EndKind::Node),
             End::CancelledElsewhere { by: _ } => Some(EndKind::Cancelled),
+            End::StoppedByMonitor { message: _, line: _ } => Some(EndKind::Monitor),
             End::Vanished => Some(EndKind::Vanished),
         }
     }
@@ -63,6 +71,7 @@ impl fmt::Display for End {
             End::NodeFailure => f.write_str("its node failed"),
             End::CancelledElsewhere { by: None } => f.write_str("cancelled by somebody else"),
             End::CancelledElsewhere { by: Some(who) } => write!(f, "cancelled by {who}"),
+            End::StoppedByMonitor { message, line } => write!(f, "stopped by a monitor: {message}: {line:?}"),
             End::Vanished => f.write_str("vanished without evidence of its end"),
         }
     }
@@ -84,6 +93,8 @@ pub enum EndKind {
     Node,
     /// Cancelled by somebody else.
     Cancelled,
+    /// Stopped by a monitor.
+    Monitor,
     /// No evidence of its end.
     Vanished,
 }

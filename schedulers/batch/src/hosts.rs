@@ -1,6 +1,7 @@
 //! The hosts that jobs may run on, each with its transport, its dialect and its poller.
 
 use crate::dialect::Dialect;
+use crate::monitor::Watcher;
 use crate::poller::Poller;
 use procession::Runtime;
 use procession::transport::Transport;
@@ -17,6 +18,8 @@ pub struct Host {
     pub dialect: Rc<dyn Dialect>,
     /// Who follows the jobs there.
     pub poller: Actor<Poller>,
+    /// Who looks at their files while they run.
+    pub watcher: Actor<Watcher>,
 }
 
 /// All hosts, and this machine.
@@ -24,14 +27,14 @@ pub struct Hosts {
     /// This machine, where results are put in place. Its paths are absolute.
     pub here: Transport,
     hosts: BTreeMap<String, Host>,
-    // What keeps the pollers alive.
-    pollers: Vec<ActorOwn<Poller>>,
+    // What keeps the pollers and the watchers alive.
+    owns: Vec<(ActorOwn<Poller>, ActorOwn<Watcher>)>,
 }
 
 impl Hosts {
     /// No host yet; `here` is a transport to this machine.
     pub fn new(here: Transport) -> Hosts {
-        Hosts { here, hosts: BTreeMap::new(), pollers: Vec::new() }
+        Hosts { here, hosts: BTreeMap::new(), owns: Vec::new() }
     }
 
     /// Adds a host under the name of its transport. A later one of the same name takes the place of the first.
@@ -39,10 +42,12 @@ impl Hosts {
         let dialect: Rc<dyn Dialect> = Rc::new(dialect);
         let handle = runtime.handle();
         let core = runtime.stakker();
-        let own = actor!(core, Poller::init(transport.clone(), dialect.clone(), handle), ret_nop!());
+        let poller = actor!(core, Poller::init(transport.clone(), dialect.clone(), handle), ret_nop!());
+        let watcher = actor!(core, Watcher::init(transport.clone(), dialect.clone()), ret_nop!());
         let name = transport.name().to_string();
-        self.hosts.insert(name, Host { transport, dialect, poller: own.clone() });
-        self.pollers.push(own);
+        let host = Host { transport, dialect, poller: poller.clone(), watcher: watcher.clone() };
+        self.hosts.insert(name, host);
+        self.owns.push((poller, watcher));
     }
 
     /// The host of this name.

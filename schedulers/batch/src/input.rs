@@ -1,6 +1,7 @@
 //! What a job can hear: facts, each the answer to what a state does.
 
 use crate::dialect::{Cancelled, Found, Status, Submitted};
+use crate::monitor::Alarm;
 use crate::outcome::{Fetched, Uncollected};
 use crate::tasks::Proof;
 use procession::transport::TransportError;
@@ -31,6 +32,8 @@ pub enum Answer {
     Found(Found),
     /// To `Follow` and `LookUp`.
     Status(Status),
+    /// To `Follow`: a monitor saw what is to end the job.
+    Alarm(Alarm),
     /// To `ReadEvidence`: what the exit files prove.
     Evidence(Proof),
     /// To `Collect`: what was fetched, or why not all of it.

@@ -1,6 +1,7 @@
 //! What the journal keeps of a job: what was asked for, and how far it has come.
 
 use crate::machine::Rules;
+use crate::monitor::Alarm;
 use crate::{JobSpec, State};
 use procession::Edge;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ pub struct Job {
     pub plan: Plan,
     /// How far it has come.
     pub at: State,
+    /// What monitors have warned of, in the order in which it was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Alarm>,
 }
 
 /// A job, and where it belongs.
@@ -33,7 +37,7 @@ pub struct Plan {
 impl Plan {
     /// The job before anything was done.
     pub fn job(self) -> Job {
-        Job { plan: self, at: State::Planned }
+        Job { plan: self, at: State::Planned, warnings: Vec::new() }
     }
 
     /// What its owner has laid down for the machine.

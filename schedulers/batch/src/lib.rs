@@ -19,6 +19,7 @@ mod hosts;
 mod input;
 mod job;
 pub mod machine;
+pub mod monitor;
 mod name;
 mod outcome;
 #[cfg(not(feature = "planted-bugs"))]

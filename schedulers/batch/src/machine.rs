@@ -42,6 +42,7 @@ pub use verb::Verb;
 
 use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
 use crate::input::{Answer, Input, Tidied, doubled};
+use crate::monitor::Alarm;
 use crate::outcome::{Outcome, Uncollected, Verdict};
 use crate::planted;
 use crate::state::State::{
@@ -50,7 +51,7 @@ use crate::state::State::{
 };
 use crate::state::{Attempt, Ending, Last, State, Then, Unrun, Wish};
 use crate::{End, Fetched, Proof, Said};
-use judgement::{proven, unproven};
+use judgement::{is_loss, proven, unproven};
 use procession::journal::EffectEnd;
 use procession::transport::TransportError;
 
@@ -71,6 +72,7 @@ pub fn next(state: State, input: Input, rules: &Rules) -> Next {
         (Reconciling { attempt, wish, misses }, Answer::Found(found)) => on_found(attempt, wish, misses, found),
         (Reconciling { attempt, wish, .. }, Answer::Submitted(Submitted::Accepted(job))) => arrived(attempt, wish, job),
         (Queued { attempt, job, .. } | Running { attempt, job }, Answer::Status(word)) => on_status(attempt, job, word),
+        (Running { attempt, job }, Answer::Alarm(alarm)) => on_alarm(attempt, job, alarm),
         (Seeking { attempt, job, said, reads }, Answer::Evidence(proof)) =>
             on_evidence(attempt, job, said, reads, proof, rules),
         (Seeking { attempt, job, said, reads }, Answer::Status(word)) => on_word(attempt, job, said, reads, word),
@@ -84,7 +86,7 @@ pub fn next(state: State, input: Input, rules: &Rules) -> Next {
         // An answer that this state did not ask for belongs to a state that was left. It changes nothing.
         (state @ (Planned | Staging { .. } | Submitting { .. } | Reconciling { .. } | Queued { .. } | Running { .. }
             | Seeking { .. } | Collecting { .. } | Cancelling { .. } | Cleaning { .. } | Ended { .. } | Killed),
-            Answer::Begun | Answer::Staged(_) | Answer::Submitted(_) | Answer::Found(_) | Answer::Status(_)
+            Answer::Begun | Answer::Staged(_) | Answer::Submitted(_) | Answer::Found(_) | Answer::Status(_) | Answer::Alarm(_)
             | Answer::Evidence(_) | Answer::Collected(..) | Answer::Cancelled(_) | Answer::Tidied(_)) => Next::to(state),
     }
 }
@@ -181,6 +183,14 @@ fn on_status(attempt: Attempt, job: JobId, status: Status) -> Next {
     }
 }
 
+/// It is ended, and what it left is fetched: its owner wants to see why.
+fn on_alarm(attempt: Attempt, job: JobId, alarm: Alarm) -> Next {
+    let Alarm { message, line, .. } = alarm;
+    let end = End::StoppedByMonitor { message, line };
+    let ending = Ending { end, started: None, over: None, tasks: Vec::new() };
+    Next::to(Cancelling { attempt, job: Some(job), tries: 0, then: Last::Collect(ending) })
+}
+
 fn on_evidence(attempt: Attempt, job: JobId, said: Said, reads: u32, proof: Proof, rules: &Rules) -> Next {
     let over = |ending| {
         Next::to(Collecting { attempt, ending, tries: 0 }).close(Thing::Job, attempt, EffectEnd::Over)
@@ -248,7 +258,7 @@ fn on_collected(
 fn on_cancelled(attempt: Attempt, job: Option<JobId>, tries: u32, then: Last, how: Cancelled) -> Next {
     match (how, then) {
         // It was accepted, and the scheduler has lost it before it could start: a controller that crashed forgets jobs.
-        (Cancelled::Never, Last::Collect(Ending { end: End::Vanished, .. })) => {
+        (Cancelled::Never, Last::Collect(Ending { end, .. })) if is_loss(&end) => {
             clean(attempt, lost(attempt)).close(Thing::Job, attempt, EffectEnd::Never)
         }
         (Cancelled::Gone | Cancelled::Never, then) => {

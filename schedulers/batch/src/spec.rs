@@ -14,6 +14,7 @@
 //! ```
 
 use crate::EndKind;
+use crate::monitor::Monitor;
 use crate::resources::{ArrayRange, Memory, Resources, Span};
 use crate::validate::SpecErrors;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,9 @@ pub struct JobSpec {
     /// A signal some time before the walltime is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Signal>,
+    /// What to look for in its files while it runs, and what to do when it is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub monitors: Vec<Monitor>,
     /// Lines for the scheduler as they are, without its prefix: `--reservation=maintenance`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scheduler: Vec<String>,

@@ -48,7 +48,7 @@ impl Said {
         Said { end: Some(end), tasks: BTreeMap::new() }
     }
 
-    /// Of a task, or of a job that is no array.
+    /// Of a task that left nothing: what is said of it, or of the whole.
     pub fn of_task(&self, index: u32) -> Option<&End> {
         self.tasks.get(&index).or(self.end.as_ref())
     }
@@ -105,7 +105,9 @@ fn badness(end: &End) -> u8 {
         End::Walltime => 4,
         End::OutOfMemory => 5,
         End::NodeFailure => 6,
-        End::Vanished => 7,
+        // Its owner wanted it so, and no task ever ends by it alone.
+        End::StoppedByMonitor { message: _, line: _ } => 7,
+        End::Vanished => 8,
     }
 }
 

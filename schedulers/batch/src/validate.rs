@@ -181,6 +181,7 @@ pub(crate) fn check(spec: &JobSpec) -> Vec<SpecError> {
     check_signal(spec, &mut errors);
     check_words(spec, &mut errors);
     check_files(spec, &mut errors);
+    errors.extend(crate::monitor::check(spec, outside));
     errors
 }
 

@@ -2,6 +2,7 @@
 
 use crate::dialect::{Call, Cleaned, Evidence, JobId, Status, clean};
 use crate::machine::Verb;
+use crate::monitor::{Judgement, Look, Monitor, Watch, judge};
 use crate::planted;
 use crate::poller::{ANSWER_WITHIN, Away, Follow, KEEP, died};
 use crate::staging::{Errand, errands};
@@ -9,6 +10,7 @@ use crate::{Answer, Host, Job, Place, Proof, Remote, SchedulerProcess, State, Ti
 use procession::transport::{self, Cancel, Exec, Op, RemotePath, TransportError};
 use procession::{Fault, Step};
 use stakker::{CX, Ret, call};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -129,9 +131,37 @@ impl SchedulerProcess {
         };
         let guard = Rc::new(());
         let alive = Rc::downgrade(&guard);
-        let ret = step.reply(move |this, cx, step, status| this.heard(cx, job, step, Answer::Status(status)));
-        call!([at.host.poller], follow(Follow { place: at.place, known, ret, alive }));
+        // A monitor has warned already: that is for this attempt no news.
+        let attempt = at.place.name.attempt;
+        let is_told = |number| job.warnings.iter().any(|w| (w.attempt, w.monitor) == (attempt, number));
+        let monitors =
+            job.plan.spec.monitors.iter().cloned().enumerate().filter(|(number, _)| !is_told(*number));
+        let monitors: Vec<(usize, Monitor)> =
+            if matches!(job.at, State::Running { .. }) { monitors.collect() } else { Vec::new() };
+        let ret = step.reply(move |this: &mut Self, cx, step, news| match news {
+            News::Status(status) => this.heard(cx, job, step, Answer::Status(status)),
+            News::Looks(looks) => this.on_looks(cx, job, step, attempt, looks),
+        });
+        let (status, looks) = whichever_is_first(ret);
+        if !monitors.is_empty() {
+            let watch = Watch { place: at.place.clone(), monitors, ret: looks, alive: alive.clone() };
+            call!([at.host.watcher], watch(watch));
+        }
+        call!([at.host.poller], follow(Follow { place: at.place, known, ret: status, alive }));
         self.life.hold(guard);
+    }
+
+    /// Something appeared in the files of the job.
+    fn on_looks(&mut self, cx: CX![], mut job: Job, step: Step<Self>, attempt: u32, looks: Vec<Look>) {
+        match judge(&job.plan.spec, attempt, &job.warnings, &looks) {
+            Judgement::Stop(alarm) => self.heard(cx, job, step, Answer::Alarm(alarm)),
+            Judgement::Warn(alarms) if alarms.is_empty() => self.act(cx, job, step),
+            Judgement::Warn(alarms) => {
+                alarms.iter().for_each(|alarm| log::warn!("job {:?}: {alarm}", job.plan.spec.name));
+                job.warnings.extend(alarms);
+                step.to(job);
+            }
+        }
     }
 
     fn read_evidence(&mut self, job: Job, step: Step<Self>, at: Site) {
@@ -202,6 +232,29 @@ impl SchedulerProcess {
             }
         }
     }
+}
+
+/// What a job that is followed can hear.
+enum News {
+    Status(Status),
+    Looks(Vec<Look>),
+}
+
+/// Two ways to the same answer. What comes second is about a state that was left.
+fn whichever_is_first(ret: Ret<News>) -> (Ret<Status>, Ret<Vec<Look>>) {
+    let first = Rc::new(Cell::new(Some(ret)));
+    (way(first.clone(), News::Status), way(first, News::Looks))
+}
+
+/// A way that is closed says nothing; the last one takes the answer with it, which is then known to be lost.
+fn way<T: 'static>(first: Rc<Cell<Option<Ret<News>>>>, news: fn(T) -> News) -> Ret<T> {
+    Ret::new(move |answer: Option<T>| {
+        if let Some(answer) = answer
+            && let Some(ret) = first.take()
+        {
+            ret.ret(news(answer));
+        }
+    })
 }
 
 fn stash_paths(job: &Job, place: &Place) -> Option<(RemotePath, RemotePath, RemotePath)> {

@@ -39,7 +39,7 @@ pub fn why(job: &Job, since: WallTime, dialect: &dyn Dialect) -> Why {
             (format!("the first word about job {id}"), polled())
         }
         State::Queued { reason, job: id, .. } => (format!("job {id} to start: {reason}"), polled()),
-        State::Running { job: id, .. } => (format!("job {id} to end"), polled()),
+        State::Running { job: id, .. } => (format!("job {id} to end{}", warned(job)), polled()),
         State::Seeking { reads, .. } => {
             let tries = format!("evidence of its end, which was not there {reads} times");
             (tries, format!("{host} is asked again; without evidence it will have vanished"))
@@ -66,6 +66,11 @@ pub fn why(job: &Job, since: WallTime, dialect: &dyn Dialect) -> Why {
     };
     let limit = matches!(job.at, State::Queued { .. }).then(|| dialect.limit());
     Why { waits_for, limit, next, at: waits(&job.at).map(|wait| later(since, wait)) }
+}
+
+/// What monitors have warned of, if they have.
+fn warned(job: &Job) -> String {
+    job.warnings.iter().map(|alarm| format!("; a monitor warns: {alarm}")).collect()
 }
 
 fn polled() -> String {

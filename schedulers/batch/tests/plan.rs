@@ -161,7 +161,7 @@ fn why_says_what_it_waits_for_which_limit_holds_it_and_what_comes_next() {
         job: procession_batch::dialect::JobId("7:8".into()),
         reason: "waits for a slot".into(),
     };
-    let job = Job { plan: plan(json!({ "name": "a", "command": ["x"] })), at };
+    let job = Job { plan: plan(json!({ "name": "a", "command": ["x"] })), at, warnings: vec![] };
     let queued = why(&job, WallTime(1000), &Direct::new(4));
     assert_eq!(queued.waits_for, "job 7:8 to start: waits for a slot");
     assert_eq!(queued.limit.as_deref(), Some("4 jobs at once on this host"));

@@ -31,7 +31,7 @@ impl Host {
         vec![
             new("pbs", Box::new(Pbs { flavour: PbsFlavour::Pro })),
             new("pbs", Box::new(Pbs { flavour: PbsFlavour::Torque })),
-            new("lsf", Box::new(Lsf::default())),
+            new("lsf", Box::<Lsf>::default()),
         ]
     }
 

@@ -14,13 +14,22 @@ pub struct Cluster {
     pub memory_mib: u32,
     /// With slurmdbd and a database, so that `sacct` works.
     pub accounting: bool,
+    /// Jobs that use more memory than they asked for are killed; see [`Slurm::can_limit_memory`].
+    pub limit_memory: bool,
     /// Lines of `slurm.conf`, in the place of ours: `("SlurmdTimeout", "10")`.
     pub set: Vec<(&'static str, String)>,
 }
 
 impl Default for Cluster {
     fn default() -> Cluster {
-        Cluster { nodes: 1, cpus: 2, memory_mib: 2000, accounting: false, set: Vec::new() }
+        Cluster {
+            nodes: 1,
+            cpus: 2,
+            memory_mib: 2000,
+            accounting: false,
+            limit_memory: false,
+            set: Vec::new(),
+        }
     }
 }
 
@@ -43,8 +52,14 @@ impl Slurm {
             format!("--memory={}", cluster.memory_mib),
         ];
         args.extend(cluster.accounting.then(|| "--accounting".to_owned()));
+        args.extend(cluster.limit_memory.then(|| "--limit-memory".to_owned()));
         args.extend(cluster.set.iter().map(|(name, value)| format!("--set={name}={value}")));
         Slurm { keeper: Keeper::start("slurm", args) }
+    }
+
+    /// Whether this machine has what a cluster needs to limit memory: root, and a memory cgroup of version 1.
+    pub fn can_limit_memory() -> bool {
+        std::fs::OpenOptions::new().write(true).open("/sys/fs/cgroup/memory/cgroup.procs").is_ok()
     }
 
     /// What every client needs in its environment.
@@ -65,6 +80,11 @@ impl Slurm {
     /// Kills a daemon: `slurmctld`, `slurmdbd`, `node1`, …
     pub fn kill(&mut self, daemon: &str) {
         self.keeper.order(&format!("kill {daemon}"));
+    }
+
+    /// What a power cut does to a node: its daemon and its jobs are gone, and nobody is told.
+    pub fn crash(&mut self, node: &str) {
+        self.keeper.order(&format!("crash {node}"));
     }
 
     /// Stops it: its port stays open, and nothing answers.

@@ -6,8 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The window of the cap, in milliseconds.
-const HOUR_MS: i64 = 3_600_000;
+/// The window of the cap, in milliseconds: one more than an hour has, because times are cut off to milliseconds.
+const HOUR_MS: i64 = 3_600_001;
 
 /// The budget of one host; a clone is the same one.
 #[derive(Clone)]

@@ -4,7 +4,9 @@
 
 mod clients;
 mod dialects;
+mod ends;
 mod gridengine;
 mod handles;
+mod hosts;
 mod loops;
 mod slurm;

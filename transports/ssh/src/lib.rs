@@ -13,7 +13,6 @@ mod exec;
 #[doc(hidden)]
 pub mod fuzzed;
 pub mod hostkey;
-#[expect(dead_code, reason = "sessions come next")]
 pub mod jump;
 mod nonce;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::auth::Secrets;
 use crate::config::Target;
 use crate::disk::Disk;
 use crate::exec::Command;
+use crate::jump::{ProxyCommand, Route};
 use crate::session::{Destination, Patience, Placement, Session, Unplaced};
 use crate::sftp::Sftp;
 use crate::talk::{Recall, Talk, Window};
@@ -34,8 +35,8 @@ pub struct Config {
     pub name: String,
     /// Where it is, and how to log in there.
     pub target: Target,
-    /// The last host on the way to it, which connects to it; none if we do. For a `ProxyJump` that is the transport of the
-    /// last hop.
+    /// The last host on the way to it, which connects to it: for a `ProxyJump` the transport of the last hop, as a
+    /// [`Network`](crate::jump::Network) finds it. None if we connect, or a `ProxyCommand` does, as the target says.
     pub via: Option<Transport>,
     /// Where relative paths begin: absolute, or below the home folder of the user.
     pub work: RemotePath,
@@ -78,6 +79,9 @@ pub enum StartError {
     /// The helper thread for files cannot be started.
     #[error("the helper thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
+    /// The target lies behind other hosts (`ProxyJump`), and no transport of the last of them was given.
+    #[error("{0} lies behind other hosts, and no transport leads to it")]
+    NoGate(String),
 }
 
 /// A host behind SSH, as an actor. Dropping its owner, before the runtime, closes its sessions; whoever asked gets `None`,
@@ -88,6 +92,7 @@ pub struct Ssh {
     runtime: RuntimeHandle,
     sessions: Sessions<Actor<Session>>,
     _pool: ActorOwn<Pool<Dialer>>,
+    _proxy: Option<ActorOwn<ProxyCommand>>,
     next: u64,
     /// Talks that wait for a lease.
     waiting: BTreeMap<u64, Waiting>,
@@ -156,15 +161,25 @@ impl Ssh {
             return Err(StartError::NoPoll);
         }
         let host: Rc<str> = config.name.as_str().into();
+        let (via, proxy) = match (config.via, &config.target.route) {
+            (Some(via), _) => (Some(via), None),
+            (None, Route::Direct) => (None, None),
+            (None, Route::Command(command)) => {
+                let (via, proxy) = ProxyCommand::start(core, &host, command);
+                (Some(via), Some(proxy))
+            }
+            // Never directly: the user said that there is another way.
+            (None, Route::Jump(_)) => return Err(StartError::NoGate(config.name)),
+        };
         let to = Rc::new(Destination {
             host: host.clone(),
             target: Arc::new(config.target),
-            via: config.via,
+            via,
             secrets: config.secrets,
             patience: config.patience,
             send_buffer: config.send_buffer,
         });
-        let dial = Dialer { to, sessions: Vec::new() };
+        let dial = Dialer { to: to.clone(), sessions: Vec::new() };
         let setup = Setup {
             rules: config.rules,
             budget: config.budget,
@@ -172,9 +187,25 @@ impl Ssh {
         };
         let (sessions, pool) = Pool::start(core, setup);
         let actor = actor_new!(core, Ssh, ret_nop!());
+        to.secrets.watch(&to.target.alias, fwd_to!([actor], on_better_secrets() as ()));
         let transport = Transport::new(&config.name, fwd_to!([actor], on_op() as (Op)));
         let disk = Disk::start(core, fwd_to!([actor], on_disk() as ()))?;
-        call!([actor], Ssh::init(host, config.work, runtime, sessions, pool, disk));
+        let ssh = Ssh {
+            host,
+            work: config.work,
+            runtime,
+            sessions,
+            _pool: pool,
+            _proxy: proxy,
+            next: 0,
+            waiting: BTreeMap::new(),
+            desk: None,
+            disk,
+            transfers: BTreeMap::new(),
+            queue: VecDeque::new(),
+            tunnels: ActorOwnSlab::new(),
+        };
+        call!([actor], Ssh::moved_in(ssh));
         Ok((transport, actor))
     }
 
@@ -188,29 +219,13 @@ impl Ssh {
         self.sessions.retry();
     }
 
-    fn init(
-        _: CX![],
-        host: Rc<str>,
-        work: RemotePath,
-        runtime: RuntimeHandle,
-        sessions: Sessions<Actor<Session>>,
-        pool: ActorOwn<Pool<Dialer>>,
-        disk: Disk,
-    ) -> Option<Ssh> {
-        Some(Ssh {
-            host,
-            work,
-            runtime,
-            sessions,
-            _pool: pool,
-            next: 0,
-            waiting: BTreeMap::new(),
-            desk: None,
-            disk,
-            transfers: BTreeMap::new(),
-            queue: VecDeque::new(),
-            tunnels: ActorOwnSlab::new(),
-        })
+    fn moved_in(_: CX![], ssh: Ssh) -> Option<Ssh> {
+        Some(ssh)
+    }
+
+    /// What barred the host may be over.
+    fn on_better_secrets(&mut self, _: CX![]) {
+        self.sessions.retry();
     }
 
     fn on_op(&mut self, cx: CX![], op: Op) {

@@ -1,5 +1,4 @@
 //! Commands on a real server.
-#![expect(clippy::disallowed_methods, reason = "a test measures")]
 
 mod place;
 

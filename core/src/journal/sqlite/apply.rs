@@ -1,6 +1,7 @@
 //! What an entry does to the file. The statements are prepared once, for the life of the helper thread.
 
 use super::connection::Trouble;
+use super::lock::Watch;
 use super::read;
 use crate::ProcessId;
 use crate::journal::{Desired, EffectEnd, EffectRow, Entry, JournalError, Letter, ProcessRow, Stage};
@@ -30,6 +31,8 @@ const ENDED: &str = "UPDATE effects SET ended = ?5, \"end\" = ?6 \
 pub(super) struct Apply<'a> {
     file: &'a Connection,
     trouble: Trouble<'a>,
+    /// What must hold for a transaction; nothing if there is no lock yet.
+    watch: Option<&'a Watch>,
     begin: Statement<'a>,
     commit: Statement<'a>,
     born: Statement<'a>,
@@ -49,6 +52,7 @@ impl<'a> Apply<'a> {
         Ok(Apply {
             file,
             trouble,
+            watch: None,
             begin: prepare("BEGIN IMMEDIATE")?,
             commit: prepare("COMMIT")?,
             born: prepare(BORN)?,
@@ -61,6 +65,11 @@ impl<'a> Apply<'a> {
             ended: prepare(ENDED)?,
             taken: prepare("DELETE FROM letters WHERE number = ?1")?,
         })
+    }
+
+    /// The same, writing only as long as the lock holds.
+    pub(super) fn under(self, watch: &'a Watch) -> Apply<'a> {
+        Apply { watch: Some(watch), ..self }
     }
 
     /// Makes all of them durable, in one transaction, or none.
@@ -84,6 +93,10 @@ impl<'a> Apply<'a> {
     fn transact<'e>(&mut self, orders: impl Iterator<Item = &'e [Entry]>) -> Result<(), JournalError> {
         let trouble = self.trouble;
         self.begin.execute([]).map_err(|e| trouble.because(e))?;
+        // Within the transaction: nobody else writes between the look and the commit.
+        if let Some(watch) = self.watch {
+            watch.hold()?;
+        }
         let mut highest_born: Option<ProcessId> = None;
         for entry in orders.flatten() {
             if let Entry::Born(row) = entry {

@@ -8,8 +8,8 @@ use crate::journal::JournalError;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 /// The lock; given back when it is dropped.
 pub(super) struct Lock {
@@ -54,10 +54,42 @@ impl Lock {
         self.write(&format!("{}\n{MADE}\n", std::process::id()))
     }
 
+    /// A look at the lock from elsewhere.
+    pub(super) fn watch(&self, journal: &Path) -> std::io::Result<Watch> {
+        let held = self.file.metadata()?;
+        let path = super::beside(journal, ".lock");
+        Ok(Watch { journal: journal.to_owned(), path, file: (held.dev(), held.ino()) })
+    }
+
     fn write(&mut self, text: &str) -> std::io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.file.write_all(text.as_bytes())
+    }
+}
+
+/// Tells whether the file that is locked still is the one that others would lock. Somebody who removes it lets a second
+/// holder in, and the first has to give way: it is the one who can find out.
+pub(super) struct Watch {
+    journal: PathBuf,
+    path: PathBuf,
+    /// Device and inode.
+    file: (u64, u64),
+}
+
+impl Watch {
+    /// An error that says so if the lock is worth nothing any more.
+    pub(super) fn hold(&self) -> Result<(), JournalError> {
+        match std::fs::metadata(&self.path) {
+            Ok(there) if (there.dev(), there.ino()) == self.file => Ok(()),
+            Ok(_) | Err(_) => {
+                let why = format!(
+                    "{} was removed or replaced, so another runtime may have the journal; this one writes no more",
+                    self.path.display()
+                );
+                Err(JournalError::Io { path: self.journal.clone(), why })
+            }
+        }
     }
 }
 

@@ -111,7 +111,8 @@ impl Journal for Sqlite {
         // Tables and columns that are missing show now, and not at the first write.
         Apply::new(&file, Trouble::new(&self.path))?;
         let bell = Bell::hang(&self.path)?;
-        let writer = Writer::start(file, &self.path, self.waker.take())?;
+        let watch = lock.watch(&self.path).map_err(|e| Trouble::new(&self.path).io(e))?;
+        let writer = Writer::start(file, &self.path, self.waker.take(), watch)?;
         self.held = Some(Held { writer, bell, _lock: lock });
         Ok(loaded)
     }

@@ -6,6 +6,7 @@
 use super::Waker;
 use super::apply::Apply;
 use super::connection::Trouble;
+use super::lock::Watch;
 use crate::journal::{Entry, JournalError, Note, Order};
 use rusqlite::Connection;
 use std::collections::VecDeque;
@@ -46,14 +47,19 @@ struct Answers {
 }
 
 impl Writer {
-    pub(super) fn start(file: Connection, path: &Path, waker: Option<Waker>) -> Result<Writer, JournalError> {
+    pub(super) fn start(
+        file: Connection,
+        path: &Path,
+        waker: Option<Waker>,
+        watch: Watch,
+    ) -> Result<Writer, JournalError> {
         let answers = Answers { waker, ..Answers::default() };
         let (orders, has_orders) = (Mutex::default(), Condvar::new());
         let shared = Arc::new(Shared { orders, has_orders, answers: Mutex::new(answers) });
         let (side, owned_path) = (shared.clone(), path.to_owned());
         // One of the few threads: SQLite blocks, and a commit takes milliseconds.
         let thread = std::thread::Builder::new().name("procession-journal".to_owned());
-        let thread = thread.spawn(move || work(file, owned_path, &side));
+        let thread = thread.spawn(move || work(file, owned_path, watch, &side));
         Ok(Writer { shared, thread: Some(thread.map_err(|e| Trouble::new(path).io(e))?) })
     }
 
@@ -92,10 +98,10 @@ impl Drop for Writer {
 }
 
 /// The life of the thread.
-fn work(file: Connection, path: PathBuf, shared: &Shared) {
+fn work(file: Connection, path: PathBuf, watch: Watch, shared: &Shared) {
     let trouble = Trouble::new(&path);
     let written = catch_unwind(AssertUnwindSafe(|| {
-        let apply = Apply::new(&file, trouble)?;
+        let apply = Apply::new(&file, trouble)?.under(&watch);
         Work { apply, shared, batch: Vec::new(), failed: false }.until_closed();
         Ok(())
     }));

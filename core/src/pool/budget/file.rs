@@ -18,8 +18,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The window of the cap, in milliseconds.
-const HOUR_MS: i64 = 3_600_000;
+/// The window of the cap, in milliseconds: one more than an hour has, because times are cut off to milliseconds.
+const HOUR_MS: i64 = 3_600_001;
 /// Another runtime is just writing: it takes less than this.
 const WRITING: Duration = Duration::from_millis(50);
 /// Others have all the sessions there may be: how soon to look again.

@@ -1,6 +1,7 @@
 //! One session, as the policy sees it: who is on it, how many more it takes, and how long it will be used.
 
 use super::{RAISE_AFTER, REST, STRIKES};
+use crate::planted;
 use crate::pool::{Rules, Urgency};
 use std::time::Instant;
 
@@ -167,5 +168,6 @@ impl Session {
 
 /// All the channels that a session may have, the one for control included.
 fn full(rules: &Rules) -> u32 {
-    rules.channels.saturating_add(1)
+    let control = if planted::is(planted::Planted::ChannelsUncounted) { 3 } else { 1 };
+    rules.channels.saturating_add(control)
 }

@@ -128,7 +128,7 @@ pub enum Refusal {
     #[error("the host could not make a folder in the sandbox; look at its quota and its permissions")]
     NoSpace,
     /// A program that the dialect needs is not on the host.
-    #[error("the host has no `{0}`; it is part of util-linux")]
+    #[error("the host has no `{0}`, or not in the PATH that commands have there")]
     NoProgram(String),
     /// The folder in which the host counts its jobs cannot be made.
     #[error("the folder that keeps the limit of jobs cannot be made on the host")]

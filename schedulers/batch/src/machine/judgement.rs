@@ -8,7 +8,8 @@ pub(super) fn proven(ending: Ending, said: &Said) -> Ending {
     if ending.tasks.is_empty() {
         return Ending { end: explained(ending.end, said.end.as_ref()), ..ending };
     }
-    let explain = |task: Task| Task { end: explained(task.end, said.of_task(task.index)), ..task };
+    // What is said of the whole is about the tasks that are not there any more, not about one that left its file.
+    let explain = |task: Task| Task { end: explained(task.end, said.tasks.get(&task.index)), ..task };
     whole(ending.tasks.into_iter().map(explain).collect())
 }
 
@@ -20,10 +21,23 @@ pub(super) fn unproven(left: Vec<Task>, said: &Said, array: Option<ArrayRange>) 
     };
     let mut left = left.into_iter().peekable();
     let task = |index| match left.next_if(|task| task.index == index) {
-        Some(task) => Task { end: explained(task.end, said.of_task(index)), ..task },
+        Some(task) => Task { end: explained(task.end, said.tasks.get(&index)), ..task },
         None => Task { index, end: doubtful(said.of_task(index)), started: None, over: None },
     };
     whole(range.indices().map(task).collect())
+}
+
+/// Whether a job that was never started and ended like this was lost, so that another attempt may do what it did not. A code
+/// or a signal is not its payload's: there was none.
+pub(super) fn is_loss(end: &End) -> bool {
+    match end {
+        End::Exited { code: _ } | End::Signalled { signal: _ } | End::NodeFailure | End::Vanished => true,
+        // Somebody wanted it so, or it asked for what it cannot have.
+        End::CancelledElsewhere { by: _ }
+        | End::StoppedByMonitor { message: _, line: _ }
+        | End::OutOfMemory
+        | End::Walltime => false,
+    }
 }
 
 fn explained(end: End, said: Option<&End>) -> End {
@@ -38,7 +52,12 @@ fn explained(end: End, said: Option<&End>) -> End {
                 | End::CancelledElsewhere { by: _ }),
             ),
         ) => cause.clone(),
-        (_, Some(End::Exited { .. } | End::Signalled { .. } | End::Vanished) | None) => end,
+        // What a monitor saw no scheduler knows.
+        (
+            _,
+            Some(End::Exited { .. } | End::Signalled { .. } | End::StoppedByMonitor { .. } | End::Vanished)
+            | None,
+        ) => end,
     }
 }
 
@@ -74,7 +93,9 @@ mod tests {
     fn a_success_is_not_talked_away_and_a_failure_is_explained() {
         let all = [task(0, End::Exited { code: 0 }), task(1, End::Signalled { signal: 9 })].to_vec();
         let ending = Ending { end: End::Signalled { signal: 9 }, started: None, over: None, tasks: all };
-        let ending = proven(ending, &Said::of(End::OutOfMemory));
+        let mut said = Said::of(End::CancelledElsewhere { by: None });
+        said.tasks.insert(1, End::OutOfMemory);
+        let ending = proven(ending, &said);
         assert_eq!((&ending.tasks[0].end, &ending.end), (&End::Exited { code: 0 }, &End::OutOfMemory));
     }
 }

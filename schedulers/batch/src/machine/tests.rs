@@ -2,6 +2,7 @@
 
 use super::{ASKS, CLEANS, COLLECTS, EXPLAINS, MOST_LOSSES, Next, READS, Rules, TERMS, next};
 use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
+use crate::monitor::Alarm;
 use crate::{
     Answer, Attempt, Backoff, End, EndKind, Ending, Input, Last, Outcome, Proof, Retries, Said, State, Then,
     Tidied, Uncollected, Verdict, Wish,
@@ -69,6 +70,7 @@ fn states() -> Vec<State> {
         collecting(badly(), 0),
         State::Collecting { attempt: FIRST.after_failure(), ending: badly(), tries: 0 },
         cancelling(Some(job()), 0, Last::Collect(ending(End::Vanished))),
+        cancelling(Some(job()), 0, Last::Collect(ending(End::CancelledElsewhere { by: None }))),
         cancelling(None, TERMS, Last::Clean(again())),
         cancelling(Some(job()), 1, Last::Clean(Then::Killed)),
         cleaning(0, again()),
@@ -99,6 +101,7 @@ fn inputs() -> Vec<Input> {
         Answer::Status(Status::Exited(Said::default())),
         Answer::Status(Status::Exited(Said::of(End::Walltime))),
         Answer::Status(Status::Unknown),
+        Answer::Alarm(Alarm { attempt: 1, monitor: 0, message: "it diverged".into(), line: "NaN".into() }),
         Answer::Evidence(Proof::Whole(well())),
         Answer::Evidence(Proof::Whole(badly())),
         Answer::Evidence(Proof::Part(vec![])),
@@ -133,6 +136,8 @@ fn brief(thing: &impl std::fmt::Debug) -> String {
         (", started: None, over: None, tasks: [] }", ""),
         ("Outcome { attempt: 1, verdict: ", ""),
         (", outputs: [] }", ""),
+        ("Alarm(Alarm { attempt: 1, monitor: 0, message: \"it diverged\", line: \"NaN\" })", "Alarm"),
+        ("StoppedByMonitor { message: \"it diverged\", line: \"NaN\" }", "StoppedByMonitor"),
         ("Exited { code: 0 }", "Exited 0"),
         ("Exited { code: 3 }", "Exited 3"),
     ];

@@ -2,6 +2,7 @@
 
 use super::{Ledger, Rules, Thing, Verb, next};
 use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
+use crate::monitor::Alarm;
 use crate::{Answer, Backoff, End, EndKind, Ending, Input, Proof, Retries, Said, State, Tidied, Uncollected};
 use procession::journal::EffectEnd;
 use procession::transport::TransportError;
@@ -85,6 +86,14 @@ impl World {
             }
             Verb::Submit => Answer::Submitted(sandbox.submit(dice)),
             Verb::Ask | Verb::Fence => Answer::Found(sandbox.find(verb == Verb::Fence)),
+            Verb::Follow if matches!(state, State::Running { .. }) && dice.one_in(40) => {
+                Answer::Alarm(Alarm {
+                    attempt: number,
+                    monitor: 0,
+                    message: "NaN".into(),
+                    line: "NaN".into(),
+                })
+            }
             Verb::Follow | Verb::LookUp => Answer::Status(sandbox.status(dice)),
             Verb::ReadEvidence => Answer::Evidence(match sandbox.exit.clone() {
                 Some(end) => Proof::Whole(ending(end)),

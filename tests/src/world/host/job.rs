@@ -330,10 +330,11 @@ struct Plan {
 }
 
 impl Plan {
-    /// Reads the words behind `sim-job`; a payload without them ends well at once.
+    /// Reads the words behind `sim-job`, up to the end of the subshell that runs them; a payload without them ends well at
+    /// once.
     fn of(text: &str) -> Plan {
         let line = text.lines().find_map(|line| line.split_once("sim-job ")).map_or("", |(_, words)| words);
-        let mut words = line.split(' ').filter(|word| !word.is_empty());
+        let mut words = line.trim_end_matches(')').split(' ').filter(|word| !word.is_empty());
         let mut plan = Plan {
             seconds: words.next().and_then(|word| word.parse().ok()).unwrap_or(0),
             code: words.next().and_then(|word| word.parse().ok()).unwrap_or(0),

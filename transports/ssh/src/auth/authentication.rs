@@ -1,6 +1,6 @@
 //! The actor of one login: it answers the thread's questions and ends it in time.
 
-use super::prompt::PromptKind;
+use super::prompt::{Prompt, PromptKind};
 use super::secrets::{Reply, Secrets};
 use super::thread::{self, Task};
 use super::wire::{News, WaitsFor, Wire};
@@ -41,7 +41,7 @@ pub(crate) struct Authentication {
     secrets: Secrets,
     wire: Arc<Wire>,
     /// What is being asked.
-    asking: Option<PromptKind>,
+    asking: Option<Prompt>,
     limit: FixedTimerKey,
     done: Option<Ret<Result<Session, TransportError>>>,
 }
@@ -68,7 +68,7 @@ impl Authentication {
             session: login.session,
             target: target.clone(),
             known: login.known,
-            history: login.secrets.history(&target.alias),
+            history: login.secrets.history(&target),
         };
         if let Err(e) = thread::start(task, wire.clone()) {
             done.ret(Err(TransportError::Refused(format!("the thread that logs in cannot be started: {e}"))));
@@ -83,7 +83,7 @@ impl Authentication {
         for news in self.wire.collect() {
             match news {
                 News::Ask(prompt) => {
-                    self.asking = Some(prompt.kind.clone());
+                    self.asking = Some(prompt.clone());
                     cx.timer_del(self.limit);
                     self.limit = after!(PERSON, [cx], on_limit());
                     let secrets = self.secrets.clone();
@@ -92,7 +92,7 @@ impl Authentication {
                 News::Refused { prompt, secret, certain } => {
                     self.secrets.on_refused(&prompt, secret, certain)
                 }
-                News::Identity { id, worked } => self.secrets.on_identity(&self.target.alias, id, worked),
+                News::Identity { id, worked } => self.secrets.on_identity(&self.target, id, worked),
                 News::Done(how) => return self.end(cx, how.map(|session| *session)),
             }
         }
@@ -107,7 +107,11 @@ impl Authentication {
 
     fn on_limit(&mut self, cx: CX![]) {
         let host = self.target.alias.clone();
-        let why = match (&self.asking, self.wire.waits_for(), &self.target.agent) {
+        if let Some(prompt) = &self.asking {
+            self.secrets.on_unanswered(prompt);
+        }
+        let asking = self.asking.as_ref().map(|prompt| &prompt.kind);
+        let why = match (asking, self.wire.waits_for(), &self.target.agent) {
             (Some(PromptKind::Passphrase { file }), _, _) => {
                 let file = file.display();
                 TransportError::AuthFailed {

@@ -59,7 +59,8 @@ pub(super) fn read(target: &Target) -> (Vec<KeyFile>, Vec<String>) {
 
 /// The whole text of a small file; overwritten in memory when it is dropped.
 pub(super) fn text(path: &Path) -> std::io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
+    // It never grows, for what it would leave behind nobody would overwrite.
+    let mut text = Zeroizing::new(String::with_capacity(LONGEST as usize + 1));
     File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
     Ok(text)
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
-/// A secret in memory: it is overwritten when it is dropped, and never shown.
+/// A secret in memory: it is overwritten when it is dropped, and never shown. libssh2 makes copies of its own for as long as
+/// a call lasts, which nobody overwrites.
 ///
 /// ```
 /// let secret = procession_ssh::auth::Secret::new("open sesame");

@@ -1,6 +1,7 @@
 //! What people have answered, and what hosts said to it, for as long as the runtime lives.
 
 use super::prompt::{Prompt, PromptKind, Question, Secret};
+use crate::config::Target;
 use stakker::{Fwd, Ret};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,14 +37,24 @@ struct Vault {
     refused: BTreeMap<Key, Vec<Secret>>,
     open: BTreeMap<Key, Vec<Ret<Reply>>>,
     one_time: usize,
-    hosts: BTreeMap<String, History>,
+    /// For whom an answer came too late, if it comes at all.
+    late: BTreeMap<Key, BTreeSet<String>>,
+    watchers: BTreeMap<String, Vec<Fwd<()>>>,
+    hosts: BTreeMap<Account, History>,
+}
+
+/// A user on a host, by the names that we have for them.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Account {
+    host: String,
+    user: String,
 }
 
 /// To what an answer that is kept belongs.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Passphrase(PathBuf),
-    Password(String),
+    Password(Account),
 }
 
 /// What came of a question.
@@ -81,10 +92,38 @@ impl Secrets {
     /// Forgets what a host refused, and its password: after somebody put things right, everything is worth another try.
     pub fn forget(&self, alias: &str) {
         let mut vault = self.0.borrow_mut();
-        vault.hosts.remove(alias);
-        let key = Key::Password(alias.to_owned());
-        vault.kept.remove(&key);
-        vault.refused.remove(&key);
+        let is_other = |key: &Key| match key {
+            Key::Passphrase(_) => true,
+            Key::Password(account) => account.host != alias,
+        };
+        vault.hosts.retain(|account, _| account.host != alias);
+        vault.kept.retain(|key, _| is_other(key));
+        vault.refused.retain(|key, _| is_other(key));
+        drop(vault);
+        self.call(&BTreeSet::from([alias.to_owned()]));
+    }
+
+    /// Calls `better` whenever a login to this host may succeed that has failed: an answer came late, or what was refused is
+    /// forgotten.
+    pub(crate) fn watch(&self, alias: &str, better: Fwd<()>) {
+        self.0.borrow_mut().watchers.entry(alias.to_owned()).or_default().push(better);
+    }
+
+    /// A login to this host has failed because nobody answered this prompt in time.
+    pub(super) fn on_unanswered(&self, prompt: &Prompt) {
+        if let Some(key) = Key::of(prompt) {
+            self.0.borrow_mut().late.entry(key).or_default().insert(prompt.host.clone());
+        }
+    }
+
+    fn call(&self, hosts: &BTreeSet<String>) {
+        let vault = self.0.borrow();
+        let watchers: Vec<Fwd<()>> =
+            hosts.iter().filter_map(|host| vault.watchers.get(host)).flatten().cloned().collect();
+        drop(vault);
+        for watcher in watchers {
+            watcher.fwd(());
+        }
     }
 
     /// Answers from what is kept, or asks. Whoever asks for what is being asked already hears the same answer.
@@ -132,13 +171,17 @@ impl Secrets {
                 Reply::Repeated
             }
             Some(answer) => {
-                vault.kept.insert(key, answer.clone());
+                vault.kept.insert(key.clone(), answer.clone());
                 Reply::Answer(answer)
             }
         };
+        let late = vault.late.remove(&key).unwrap_or_default();
         drop(vault);
         for ret in waiting {
             ret.ret(reply.clone());
+        }
+        if let Reply::Answer(_) = reply {
+            self.call(&late);
         }
     }
 
@@ -158,13 +201,13 @@ impl Secrets {
         }
     }
 
-    pub(super) fn history(&self, alias: &str) -> History {
-        self.0.borrow().hosts.get(alias).cloned().unwrap_or_default()
+    pub(super) fn history(&self, target: &Target) -> History {
+        self.0.borrow().hosts.get(&Account::of(&target.alias, &target.user)).cloned().unwrap_or_default()
     }
 
-    pub(super) fn on_identity(&self, alias: &str, identity: String, worked: bool) {
+    pub(super) fn on_identity(&self, target: &Target, identity: String, worked: bool) {
         let mut vault = self.0.borrow_mut();
-        let history = vault.hosts.entry(alias.to_owned()).or_default();
+        let history = vault.hosts.entry(Account::of(&target.alias, &target.user)).or_default();
         if worked {
             history.refused.remove(&identity);
             history.worked = Some(identity);
@@ -177,11 +220,17 @@ impl Secrets {
     }
 }
 
+impl Account {
+    fn of(host: &str, user: &str) -> Account {
+        Account { host: host.to_owned(), user: user.to_owned() }
+    }
+}
+
 impl Key {
     fn of(prompt: &Prompt) -> Option<Key> {
         match &prompt.kind {
             PromptKind::Passphrase { file } => Some(Key::Passphrase(file.clone())),
-            PromptKind::Password => Some(Key::Password(prompt.host.clone())),
+            PromptKind::Password => Some(Key::Password(Account::of(&prompt.host, &prompt.user))),
             PromptKind::OneTime { instruction: _ } => None,
         }
     }
@@ -196,6 +245,7 @@ impl fmt::Debug for Secrets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Here;
     use std::cell::Cell;
 
     fn prompt(kind: PromptKind) -> Prompt {
@@ -283,15 +333,34 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_comes_late_is_kept_and_told() {
+        let open = Rc::new(RefCell::new(Vec::new()));
+        let slot = open.clone();
+        let secrets = Secrets::new(Fwd::new(move |question| slot.borrow_mut().push(question)));
+        let told = Rc::new(Cell::new(0));
+        let count = told.clone();
+        secrets.watch("h", Fwd::new(move |()| count.set(count.get() + 1)));
+        assert_eq!(ask(&secrets, PromptKind::Password), "waiting");
+        secrets.on_unanswered(&prompt(PromptKind::Password));
+        let question: Question = open.borrow_mut().pop().unwrap();
+        question.answer(Secret::new("x"));
+        assert_eq!((ask(&secrets, PromptKind::Password), told.get()), ("x".to_owned(), 1));
+        secrets.forget("h");
+        assert_eq!(told.get(), 2);
+    }
+
+    #[test]
     fn a_silent_runtime_asks_nobody_and_forgetting_gives_another_try() {
         let secrets = Secrets::silent();
         assert_eq!(ask(&secrets, PromptKind::Password), "nobody");
-        secrets.on_identity("h", "key".into(), false);
-        assert!(secrets.history("h").refused.contains("key"));
-        secrets.on_identity("h", "key".into(), true);
-        assert_eq!(secrets.history("h"), History { worked: Some("key".into()), ..History::default() });
-        secrets.on_identity("h", "other".into(), false);
+        let here = Here { home: "/h".into(), user: "u".into(), uid: 1, agent: None };
+        let target = Target::new("h", "u", &here);
+        secrets.on_identity(&target, "key".into(), false);
+        assert!(secrets.history(&target).refused.contains("key"));
+        secrets.on_identity(&target, "key".into(), true);
+        assert_eq!(secrets.history(&target), History { worked: Some("key".into()), ..History::default() });
+        secrets.on_identity(&target, "other".into(), false);
         secrets.forget("h");
-        assert_eq!(secrets.history("h"), History::default());
+        assert_eq!(secrets.history(&target), History::default());
     }
 }

@@ -37,6 +37,12 @@ pub(super) fn start(task: Task, wire: Arc<Wire>) -> std::io::Result<()> {
     std::thread::Builder::new().name("procession-auth".to_owned()).spawn(work).map(drop)
 }
 
+/// What a host offers, in our terms and in its own.
+struct Offered {
+    methods: Vec<Method>,
+    names: String,
+}
+
 impl Task {
     fn log_in(self, wire: &Arc<Wire>) -> Result<Box<Session>, TransportError> {
         self.session.set_blocking(true);
@@ -79,7 +85,7 @@ impl Task {
         let (identities, left_out) = plan::identities(target, &files, &held, &self.history);
         notes.extend(left_out);
         let attempt = Attempt { session: &self.session, target, wire };
-        let mut steps = plan::steps(target, &offered, identities).into_iter();
+        let mut steps = plan::steps(target, &offered.methods, identities).into_iter();
         while let Some(step) = steps.next() {
             let outcome = match &step {
                 Step::Key(identity) => attempt.key(identity),
@@ -95,10 +101,9 @@ impl Task {
                     None => return Ok(()),
                     Some(more) => {
                         offered = more;
-                        let rest = steps.filter(|step| !matches!(step, Step::Key(_))).collect::<Vec<_>>();
-                        let others = plan::steps(target, &offered, Vec::new());
                         notes.push(format!("{} is accepted, but not enough", named(&step)));
-                        steps = others.into_iter().chain(rest).take(1).collect::<Vec<_>>().into_iter();
+                        // It has a key now; what else it wants is something that is known or had.
+                        steps = plan::steps(target, &offered.methods, Vec::new()).into_iter();
                     }
                 },
                 Outcome::Refused(why) => {
@@ -123,9 +128,12 @@ impl Task {
     }
 
     /// The methods that the host offers now; nothing if it asks for no more.
-    fn offered(&self) -> Result<Option<Vec<Method>>, TransportError> {
+    fn offered(&self) -> Result<Option<Offered>, TransportError> {
         match self.session.auth_methods(&self.target.user) {
-            Ok(names) => Ok(Some(names.split(',').filter_map(Method::named).collect())),
+            Ok(names) => Ok(Some(Offered {
+                methods: names.split(',').filter_map(Method::named).collect(),
+                names: names.replace(',', ", "),
+            })),
             Err(_) if self.session.authenticated() => Ok(None),
             Err(e) => Err(TransportError::Unreachable {
                 host: self.target.alias.clone(),
@@ -166,17 +174,12 @@ impl Task {
         wire.tell(News::Identity { id: id.to_owned(), worked });
     }
 
-    fn failed(&self, offered: &[Method], notes: Vec<String>) -> TransportError {
+    fn failed(&self, offered: &Offered, notes: Vec<String>) -> TransportError {
         let target = &self.target;
-        let names: Vec<&str> = offered.iter().map(|method| method.name()).collect();
         let tried = if notes.is_empty() { "there is no key to present".to_owned() } else { notes.join("; ") };
         let why = format!(
             "as {} at {}:{}: {tried}. It offers {}. See that `ssh {}` works, then try again",
-            target.user,
-            target.host,
-            target.port,
-            if names.is_empty() { "no method that is known here".to_owned() } else { names.join(", ") },
-            target.alias
+            target.user, target.host, target.port, offered.names, target.alias
         );
         TransportError::AuthFailed { host: target.alias.clone(), why }
     }

@@ -4,10 +4,12 @@
 //! (`Op::Connect`, which is `direct-tcpip` of RFC 4254, section 7.2), and the next session speaks over that. So a chain is
 //! in one thread, and hosts behind the same gate share its pool.
 
-mod command;
+mod network;
+mod proxy_command;
 
-#[expect(unused_imports, reason = "sessions come next")]
-pub(crate) use command::Tunnel;
+pub use network::{Finder, Network, NetworkSetup};
+
+pub(crate) use proxy_command::ProxyCommand;
 
 use crate::config::Query;
 use std::fmt;

@@ -412,7 +412,10 @@ impl Conversation {
         mut flow: Flow,
         how: Result<(), TransportError>,
     ) -> Next {
-        if flow.writing && !self.write(ground, &mut channel, &mut flow)? && flow.writing {
+        if flow.writing {
+            self.write(ground, &mut channel, &mut flow)?;
+        }
+        if flow.writing {
             return Ok((Stage::Finishing(channel, flow, how), false));
         }
         if flow.widening && !widened(&mut channel)? {

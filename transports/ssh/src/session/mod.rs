@@ -174,7 +174,7 @@ impl Session {
         }
         let opened = match reached {
             Some(Ok(fd)) => self.greet(cx, fd),
-            Some(Err(e)) => Err(e),
+            Some(Err(e)) => Err(self.at_the_gate(e)),
             None => Err(unreachable(&self.to.host, "what connects to it has ended")),
         };
         match opened {
@@ -184,6 +184,14 @@ impl Session {
                 self.pump_soon(cx);
             }
             Err(e) => self.end(cx, e),
+        }
+    }
+
+    /// What is wrong with a host on the way is dealt with there. This one is tried again until the way is free.
+    fn at_the_gate(&self, e: TransportError) -> TransportError {
+        match &self.to.via {
+            Some(gate) => unreachable(&self.to.host, format!("on the way, {}: {e}", gate.name())),
+            None => e,
         }
     }
 

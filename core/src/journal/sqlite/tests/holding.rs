@@ -3,7 +3,7 @@
 use super::super::bell::ring;
 use super::Place;
 use crate::journal::contract::{Disk, Driver, adopt};
-use crate::journal::{Journal, JournalError, Note, Postbox, Sqlite};
+use crate::journal::{Entry, Journal, JournalError, Note, Postbox, Sqlite};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -130,4 +130,18 @@ fn a_file_that_is_in_the_way_of_the_socket_is_not_removed() {
     assert_eq!(std::fs::read_to_string(&precious).expect("still there"), "precious");
     std::fs::remove_file(&precious).expect("ours");
     place.sqlite().load().expect("the lock was given back");
+}
+
+#[test]
+fn a_holder_whose_lock_was_removed_writes_no_more() {
+    let place = Place::new();
+    let (mut first, _) = Driver::load(&place);
+    first.write(vec![Entry::LetterTaken { number: 1 }]).expect("it has the lock");
+    std::fs::remove_file(place.folder.path().join("journal.lock")).expect("ours");
+    let (mut second, _) = Driver::load(&place);
+    match first.write(vec![Entry::LetterTaken { number: 2 }]) {
+        Err(JournalError::Io { why, .. }) => assert!(why.contains("journal.lock"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    second.write(vec![Entry::LetterTaken { number: 3 }]).expect("the second one has it now");
 }

@@ -1,5 +1,6 @@
 //! The helper thread: groups, failures, and what survives them.
 
+use super::super::lock::Lock;
 use super::super::writer::Writer;
 use super::super::{connection, schema};
 use super::Place;
@@ -52,8 +53,10 @@ fn a_full_disk_fails_the_write_keeps_what_was_durable_and_says_why() {
     schema::migrate(&mut file, &path).expect("a journal");
     file.pragma_update(None, "max_page_count", 40).expect("a pragma");
     let (wake, woken) = channel();
-    let writer =
-        Writer::start(file, &path, Some(Arc::new(move || wake.send(()).unwrap_or(())))).expect("a thread");
+    let lock = Lock::take(&path).expect("nobody has it");
+    let watch = lock.watch(&path).expect("it is there");
+    let waker: super::super::Waker = Arc::new(move || wake.send(()).unwrap_or(()));
+    let writer = Writer::start(file, &path, Some(waker), watch).expect("a thread");
     let mut durable = 0;
     let (lost, why) = 'full: loop {
         let large = ProcessRow { state: "x".repeat(9000), ..row(durable + 1) };

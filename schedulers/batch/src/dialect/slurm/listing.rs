@@ -138,7 +138,104 @@ fn tasks_of(id: &str) -> Option<Vec<u32>> {
 
 #[cfg(test)]
 mod tests {
-    use super::tasks_of;
+    use super::{now, now_and_then, tasks_of};
+    use crate::dialect::Status;
+    use crate::{End, JobName, Said};
+    use std::collections::BTreeMap;
+
+    fn name(process: u64) -> JobName {
+        JobName::parse(&format!("procession-0badcafe-{process}-1")).expect("one of ours")
+    }
+
+    fn lines(text: &str) -> Vec<String> {
+        let inside = text.lines().filter(|line| !line.starts_with("PROCESSION-"));
+        inside.map(str::to_string).collect()
+    }
+
+    fn cancelled(by: Option<&str>) -> Status {
+        Status::Exited(Said::of(End::CancelledElsewhere { by: by.map(str::to_string) }))
+    }
+
+    #[test]
+    fn a_real_listing_tells_how_far_each_job_is_and_nothing_about_others() {
+        let heard: BTreeMap<_, _> =
+            now(&lines(include_str!("fixtures/status.txt"))).expect("read").into_iter().collect();
+        let pending = |reason: &str| Status::Pending(reason.to_string());
+        let over = |end: Option<End>| Status::Exited(end.map_or_else(Said::default, Said::of));
+        let expected = [
+            (1, over(None)),
+            (2, over(None)),
+            (3, Status::Running),
+            (4, cancelled(None)),
+            (5, over(Some(End::NodeFailure))),
+            (6, pending("BeginTime")),
+            (7, over(None)),
+            (8, over(None)),
+            (11, pending("BeginTime")),
+            (12, pending("BeginTime")),
+            (13, Status::Running),
+            (16, Status::Running),
+            (17, cancelled(None)),
+        ];
+        for (process, status) in expected {
+            assert_eq!(heard.get(&name(process)), Some(&status), "{process}");
+        }
+        for (process, word) in [(9, "more time"), (10, "release"), (14, "has failed"), (15, "cannot give")] {
+            let Some(Status::Pending(reason)) = heard.get(&name(process)) else { panic!("{process}") };
+            assert!(reason.contains(word) && reason.ends_with("it will not start as it is"), "{reason}");
+        }
+        assert_eq!(heard.len(), 17);
+    }
+
+    #[test]
+    fn accounting_adds_how_a_job_ended_and_by_whom_but_not_how_far_it_is() {
+        let texts = [
+            (include_str!("fixtures/look_up-accounting.txt"), Some("root")),
+            (include_str!("fixtures/look_up-controller.txt"), None),
+        ];
+        for (text, by) in texts {
+            let heard: BTreeMap<_, _> = now_and_then(&lines(text)).expect("read").into_iter().collect();
+            let end = |process| match heard.get(&name(process)) {
+                Some(Status::Exited(said)) => said.clone(),
+                other => panic!("{process}: {other:?}"),
+            };
+            assert_eq!(end(1), Said::of(End::Exited { code: 3 }));
+            assert_eq!(end(2), Said::of(End::Signalled { signal: 11 }));
+            assert_eq!(end(7), Said::default());
+            let mut array = Said::default();
+            array.tasks.insert(3, End::Exited { code: 4 });
+            assert_eq!(end(8), array);
+            assert_eq!((heard[&name(4)].clone(), heard[&name(17)].clone()), (cancelled(by), cancelled(by)));
+            assert_eq!((&heard[&name(3)], heard.len()), (&Status::Running, 17));
+        }
+    }
+
+    #[test]
+    fn accounting_that_is_late_makes_nobody_run() {
+        let line = |word: &str, state: &str| format!("{word}|7|{state}|0:0|{}", name(1));
+        let heard = now_and_then(&[line("then", "RUNNING")]).expect("read");
+        assert_eq!(heard, [], "the controller does not know it: that is no word about it");
+        let heard = now_and_then(&[line("now", "CANCELLED"), line("then", "RUNNING")]).expect("read");
+        assert_eq!(heard, [(name(1), cancelled(None))]);
+    }
+
+    #[test]
+    fn a_new_state_ends_nothing_and_a_line_of_ours_that_does_not_fit_voids_the_answer() {
+        let heard = now(&[format!("7|DREAMING|None|{}", name(1))]).expect("read");
+        assert_eq!(heard, [(name(1), Status::Pending("Slurm says that it is DREAMING".into()))]);
+        for line in ["x|RUNNING|None|{}", "7|RUNNING|{}", "7|PENDING|a|b|{}", "{}", "7_[|FAILED|3:0|{}"] {
+            let line = line.replace("{}", &name(1).to_string());
+            let voided = now(&[line.replace("FAILED|3:0", "TIMEOUT|x")]);
+            assert!(voided.is_err(), "{line}: {voided:?}");
+        }
+    }
+
+    #[test]
+    fn ten_thousand_lines_are_one_status_each() {
+        let line = |n: u64| format!("{n}|RUNNING|None|{}", name(n));
+        let heard = now(&(1..=10_000).map(line).collect::<Vec<_>>()).expect("read");
+        assert_eq!(heard.len(), 10_000);
+    }
 
     #[test]
     fn an_id_tells_its_tasks() {

@@ -43,7 +43,8 @@ pub(super) fn options(spec: &JobSpec, place: &Place) -> Vec<String> {
     // Slurm counts memory in MiB, and nothing it hands out may be less than what was asked for.
     options.extend(r.memory.map(|memory| format!("--mem={}M", memory.bytes().div_ceil(1 << 20))));
     options.extend(r.walltime.map(|limit| format!("--time={}", clock(limit))));
-    options.extend((r.gpus > 0).then(|| format!("--gres=gpu:{}", r.gpus)));
+    let kind = r.gpu.as_ref().map_or_else(String::new, |kind| format!("{kind}:"));
+    options.extend((r.gpus > 0).then(|| format!("--gres=gpu:{kind}{}", r.gpus)));
     let words = [
         ("partition", &spec.queue),
         ("account", &spec.account),
@@ -150,7 +151,8 @@ mod tests {
             "name": "a",
             "command": ["x"],
             "resources": {
-                "nodes": 2, "tasks": 8, "cpus_per_task": 4, "memory": "1500KB", "walltime": "1-02:03:04", "gpus": 2
+                "nodes": 2, "tasks": 8, "cpus_per_task": 4, "memory": "1500KB", "walltime": "1-02:03:04",
+                "gpus": 2, "gpu": "a100"
             },
             "queue": "long", "account": "me", "qos": "high", "constraint": "a&b|c", "exclusive": true,
             "array": { "range": "1-9:2", "at_once": 3 },
@@ -164,7 +166,7 @@ mod tests {
             "--cpus-per-task=4",
             "--mem=2M",
             "--time=1-02:03:04",
-            "--gres=gpu:2",
+            "--gres=gpu:a100:2",
             "--partition=long",
             "--account=me",
             "--qos=high",

@@ -398,6 +398,26 @@ fn a_question_that_nobody_answers_sends_nothing() {
 }
 
 #[test]
+fn a_code_is_asked_for_each_time_and_the_password_only_once() {
+    let Some(sshd) = Sshd::with_token(&["111", "222"]) else { return };
+    let mut desk = Desk::new(sshd).answering(&[PASSWORD, "111", "222"]);
+    desk.must();
+    desk.must();
+    let code = || PromptKind::OneTime { instruction: String::new() };
+    assert_eq!(desk.kinds(), [PromptKind::Password, code(), code()]);
+    assert!(desk.asked.borrow()[1].text.contains("Verification code") && desk.asked.borrow()[1].echo);
+    assert!(desk.refused().contains("nobody answered"), "no code is used twice");
+}
+
+#[test]
+fn a_wrong_code_does_not_condemn_the_password() {
+    let Some(sshd) = Sshd::with_token(&["111"]) else { return };
+    let mut desk = Desk::new(sshd).answering(&[PASSWORD, "999", PASSWORD, "111"]);
+    desk.must();
+    assert_eq!(desk.kinds().len(), 4);
+}
+
+#[test]
 fn a_key_and_then_a_password_is_two_factors() {
     let settings =
         "UsePAM yes\nKbdInteractiveAuthentication yes\nAuthenticationMethods publickey,keyboard-interactive";

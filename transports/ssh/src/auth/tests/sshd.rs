@@ -14,6 +14,20 @@ const SSHD: &str = "/usr/sbin/sshd";
 /// The password of the user, where the host has one.
 pub(super) const PASSWORD: &str = "correct horse";
 
+/// A module of PAM that asks for a code, and takes each code once: the file of that name is removed.
+const TOKEN: &str = r#"
+#include <stdio.h>
+#include <unistd.h>
+int pam_prompt(void *pamh, int style, char **response, const char *format, ...);
+int pam_sm_authenticate(void *pamh, int flags, int argc, const char **argv) {
+    char *code = NULL, path[4096];
+    if (pam_prompt(pamh, 2, &code, "Verification code: ") != 0 || code == NULL) return 7;
+    snprintf(path, sizeof path, "%s/code-%s", argv[0], code);
+    return unlink(path) == 0 ? 0 : 7;
+}
+int pam_sm_setcred(void *pamh, int flags, int argc, const char **argv) { return 0; }
+"#;
+
 pub(super) struct Sshd {
     pub(super) folder: TempDir,
     pub(super) address: SocketAddr,
@@ -37,6 +51,26 @@ impl Sshd {
             return None;
         }
         Some(Sshd::serve(settings, Some(PASSWORD)))
+    }
+
+    /// With a password and a token for the user, whose codes are these.
+    pub(super) fn with_token(codes: &[&str]) -> Option<Sshd> {
+        let sshd = Sshd::with_password("UsePAM yes\nKbdInteractiveAuthentication yes")?;
+        fs::write(sshd.path("token.c"), TOKEN).unwrap();
+        let mut compile = Command::new("cc");
+        compile.args(["-shared", "-fPIC", "-o", "token.so", "token.c", "-l:libpam.so.0"]);
+        if !compile.current_dir(sshd.folder.path()).status().is_ok_and(|status| status.success()) {
+            eprintln!("left out: a module of PAM cannot be compiled here, so no user can have a token");
+            return None;
+        }
+        let at = sshd.folder.path().display();
+        let pam = fs::read_to_string(sshd.path("pam")).unwrap();
+        let with_token = format!("pam_unix.so\nauth required {at}/token.so {at}\n");
+        fs::write(sshd.path("pam"), pam.replacen("pam_unix.so\n", &with_token, 1)).unwrap();
+        for code in codes {
+            fs::write(sshd.path(&format!("code-{code}")), "").unwrap();
+        }
+        Some(sshd)
     }
 
     fn serve(settings: &str, password: Option<&str>) -> Sshd {

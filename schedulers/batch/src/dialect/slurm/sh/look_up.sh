@@ -27,8 +27,9 @@ past() {
                 key = substr($i, 1, at - 1)
                 if (at && !(key in of)) of[key] = substr($i, at + 1)
             }
+            # The last number but one stands for an array that never began: all of its tasks.
             id = of["JobId"]
-            if ("ArrayJobId" in of) {
+            if ("ArrayJobId" in of && of["ArrayTaskId"] != "4294967294") {
                 id = of["ArrayJobId"] "_" of["ArrayTaskId"]
                 if (of["ArrayTaskId"] !~ /^[0-9]+$/) id = of["ArrayJobId"] "_[" of["ArrayTaskId"] "]"
             }

@@ -11,23 +11,23 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 /// A transport that can do one thing: connect, by running the command. Whatever else is asked of it, it refuses.
-pub(crate) struct Tunnel {
+pub(crate) struct ProxyCommand {
     host: String,
     command: String,
     children: ActorOwnSlab<Running>,
 }
 
-impl Tunnel {
+impl ProxyCommand {
     /// To this host, by this command; a shell reads it, as `ssh` has it read. Dropping the owner kills what still runs.
-    pub(crate) fn start(core: &mut Core, host: &str, command: &str) -> (Transport, ActorOwn<Tunnel>) {
-        let actor = actor_new!(core, Tunnel, ret_nop!());
+    pub(crate) fn start(core: &mut Core, host: &str, command: &str) -> (Transport, ActorOwn<ProxyCommand>) {
+        let actor = actor_new!(core, ProxyCommand, ret_nop!());
         let transport = Transport::new(&format!("ProxyCommand of {host}"), fwd_to!([actor], on_op() as (Op)));
-        call!([actor], Tunnel::init(host.to_owned(), command.to_owned()));
+        call!([actor], ProxyCommand::init(host.to_owned(), command.to_owned()));
         (transport, actor)
     }
 
-    fn init(_: CX![], host: String, command: String) -> Option<Tunnel> {
-        Some(Tunnel { host, command, children: ActorOwnSlab::new() })
+    fn init(_: CX![], host: String, command: String) -> Option<ProxyCommand> {
+        Some(ProxyCommand { host, command, children: ActorOwnSlab::new() })
     }
 
     fn on_op(&mut self, cx: CX![], op: Op) {

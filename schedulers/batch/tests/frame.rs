@@ -1,0 +1,154 @@
+//! The frame that a scheduler starts, run by the real `sh` as Slurm would run it: at most once, also after a requeue.
+#![expect(clippy::disallowed_methods, reason = "these tests run real commands and wait for real processes")]
+
+use procession::transport::{Ended, Exit};
+use procession::{JournalUid, ProcessId};
+use procession_batch::dialect::{Dialect, Evidence, Slurm, evidence};
+use procession_batch::{Array, End, JobName, JobSpec, Place, Signal};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// A sandbox into which a job was staged, and for which it was submitted.
+struct Sandbox {
+    dir: tempfile::TempDir,
+    place: Place,
+}
+
+impl Sandbox {
+    fn new(spec: &JobSpec) -> Sandbox {
+        let dir = tempfile::tempdir().expect("a folder");
+        let name = JobName { journal: JournalUid(7), process: ProcessId::FIRST, attempt: 1 };
+        let sandbox = Sandbox { dir, place: Place { root: String::new(), name } };
+        std::fs::create_dir_all(sandbox.path(".attempt-1")).expect("made");
+        for file in Slurm.files(spec, &sandbox.place) {
+            std::fs::write(sandbox.path(&file.name), file.text).expect("written");
+            Command::new("chmod").arg("755").arg(sandbox.path(&file.name)).status().expect("chmod");
+        }
+        sandbox
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(self.place.sandbox()).join(name)
+    }
+
+    fn start(&self, env: &[(&str, &str)]) -> Child {
+        let mut frame = Command::new("sh");
+        frame.arg(".job-1").current_dir(self.path("")).env("SLURM_JOB_ID", "7").stdin(Stdio::null());
+        for name in ["SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT"] {
+            frame.env_remove(name);
+        }
+        frame.envs(env.iter().copied()).spawn().expect("started")
+    }
+
+    /// Runs the frame to its end.
+    fn run(&self, env: &[(&str, &str)]) -> Option<i32> {
+        self.start(env).wait().expect("waited").code()
+    }
+
+    fn left(&self) -> Evidence {
+        let call = evidence(std::slice::from_ref(&self.place));
+        let output = Command::new(&call.argv[0]).args(&call.argv[1..]).current_dir(self.dir.path()).output();
+        let output = output.expect("runs");
+        let exit = Exit { how: Ended::Code(0), stdout: output.stdout, stderr: output.stderr, total: [0, 0] };
+        (call.read)(&exit).expect("read").remove(0).1
+    }
+
+    fn end(&self) -> Option<End> {
+        self.left().exit.map(|exit| exit.end())
+    }
+
+    fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+}
+
+fn script(text: &str) -> JobSpec {
+    JobSpec { name: "test".into(), script: Some(text.into()), ..JobSpec::default() }
+}
+
+fn array(text: &str) -> JobSpec {
+    let array = Array { range: "1-3".parse().expect("a range"), at_once: None };
+    JobSpec { array: Some(array), ..script(text) }
+}
+
+fn task(index: &str) -> [(&str, &str); 3] {
+    [("SLURM_JOB_ID", "9"), ("SLURM_ARRAY_JOB_ID", "7"), ("SLURM_ARRAY_TASK_ID", index)]
+}
+
+#[test]
+fn a_job_that_is_started_twice_runs_once() {
+    let sandbox = Sandbox::new(&script("echo run >>runs; exit 3"));
+    assert_eq!((sandbox.run(&[]), sandbox.run(&[])), (Some(3), Some(97)));
+    assert_eq!((sandbox.text("runs"), sandbox.end()), ("run\n".into(), Some(End::Exited { code: 3 })));
+    assert_eq!(sandbox.left().id.map(|id| id.0), Some("7".into()));
+}
+
+#[test]
+fn a_requeue_after_the_node_has_failed_is_evidence_of_that() {
+    let sandbox = Sandbox::new(&script("echo run >>runs"));
+    // What the first run has left: it began, and its node failed.
+    std::fs::create_dir(sandbox.path(".attempt-1/started")).expect("made");
+    assert_eq!((sandbox.run(&[]), sandbox.end()), (Some(97), None), "a duplicate");
+    assert_eq!(sandbox.run(&[("SLURM_RESTART_COUNT", "1")]), Some(97));
+    assert_eq!((sandbox.end(), sandbox.text("runs")), (Some(End::NodeFailure), String::new()));
+}
+
+#[test]
+fn a_requeue_before_anything_was_started_runs() {
+    let sandbox = Sandbox::new(&script("true"));
+    assert_eq!(sandbox.run(&[("SLURM_RESTART_COUNT", "2")]), Some(0));
+    assert_eq!(sandbox.end(), Some(End::Exited { code: 0 }));
+}
+
+#[test]
+fn a_requeue_of_a_job_that_had_ended_leaves_its_evidence_alone() {
+    let sandbox = Sandbox::new(&script("exit 4"));
+    assert_eq!(sandbox.run(&[]), Some(4));
+    assert_eq!(sandbox.run(&[("SLURM_RESTART_COUNT", "1")]), Some(97));
+    assert_eq!(sandbox.end(), Some(End::Exited { code: 4 }));
+}
+
+#[test]
+fn each_task_has_its_own_evidence_and_one_command_reads_all() {
+    let sandbox = Sandbox::new(&array("echo $PROCESSION_TASK; exit $PROCESSION_TASK"));
+    for index in ["1", "3"] {
+        assert_eq!(sandbox.run(&task(index)), index.parse().ok());
+        assert_eq!(sandbox.run(&task(index)), Some(97));
+    }
+    let left = sandbox.left();
+    assert_eq!((left.id.map(|id| id.0), left.started, left.exit), (Some("7".into()), false, None));
+    let ends: Vec<_> = left.tasks.iter().map(|(index, exit)| (*index, exit.end())).collect();
+    assert_eq!(ends, [(1, End::Exited { code: 1 }), (3, End::Exited { code: 3 })]);
+    assert_eq!(sandbox.text(".attempt-1/task-3/stdout"), "3\n");
+}
+
+#[test]
+fn a_fence_keeps_every_task_out() {
+    let sandbox = Sandbox::new(&array("echo run >>runs"));
+    std::fs::create_dir(sandbox.path(".attempt-1/started")).expect("made");
+    assert_eq!((sandbox.run(&task("1")), sandbox.run(&task("2"))), (Some(97), Some(97)));
+    assert_eq!((sandbox.text("runs"), sandbox.left().tasks.len()), (String::new(), 0));
+}
+
+#[test]
+fn a_frame_without_the_folder_of_its_attempt_starts_nothing() {
+    let sandbox = Sandbox::new(&script("echo run >>runs"));
+    std::fs::remove_dir(sandbox.path(".attempt-1")).expect("removed");
+    assert_eq!((sandbox.run(&[]), sandbox.text("runs")), (Some(98), String::new()));
+}
+
+#[test]
+fn a_signal_for_the_frame_reaches_the_program_itself() {
+    let mut spec = script("trap 'echo soon >soon; exit 5' USR1; : >ready; while :; do sleep 0.1; done");
+    let time = |text: &str| text.parse().expect("a time");
+    spec.resources.walltime = Some(time("1h"));
+    spec.signal = Some(Signal { name: "USR1".into(), before: time("60s") });
+    let sandbox = Sandbox::new(&spec);
+    let mut frame = sandbox.start(&[]);
+    while !sandbox.path("ready").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    Command::new("kill").args(["-s", "USR1", &frame.id().to_string()]).status().expect("kill");
+    assert_eq!(frame.wait().expect("waited").code(), Some(5));
+    assert_eq!((sandbox.text("soon"), sandbox.end()), ("soon\n".into(), Some(End::Exited { code: 5 })));
+}
