@@ -4,6 +4,7 @@
 //! expected is queued along with each command, so that bytes are never taken for words. Whatever a host says has a limit
 //! and a form; anything else ends the conversation.
 
+use super::complaint::reason;
 use super::digests::{Sum, Tool, read_sum};
 use super::listing::{Entry, read_entry};
 use super::script;
@@ -366,31 +367,6 @@ impl Desk {
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
-}
-
-/// What the complaint of a command means: the texts of strerror(3), which are the same on every host with `LC_ALL=C`.
-fn reason(subject: &str, complaint: &str) -> Option<TransportError> {
-    let line = |text: &str| complaint.lines().find(|line| line.contains(text));
-    let path = || subject.to_owned();
-    if line("No space left on device").is_some() || line("uota exceeded").is_some() {
-        Some(TransportError::NoSpace(path()))
-    } else if line("Permission denied").is_some()
-        || line("Read-only file system").is_some()
-        || line("Operation not permitted").is_some()
-    {
-        Some(TransportError::Permission(path()))
-    } else if line("No such file or directory").is_some() || line("Not a directory").is_some() {
-        Some(TransportError::NotFound(path()))
-    } else if line("File exists").is_some()
-        || line("cannot overwrite").is_some()
-        || line("Is a directory").is_some()
-        || line("Directory not empty").is_some()
-    {
-        Some(TransportError::Exists(path()))
-    } else {
-        let line = complaint.lines().rfind(|line| !line.trim().is_empty())?;
-        Some(TransportError::Io { path: path(), why: line.chars().take(300).collect() })
-    }
 }
 
 impl Talk for ScribeTalk {
