@@ -15,8 +15,6 @@ pub mod fuzzed;
 pub mod hostkey;
 pub mod jump;
 mod nonce;
-#[cfg(test)]
-mod pipes;
 mod reason;
 mod session;
 mod sftp;
@@ -27,3 +25,7 @@ mod tunnel;
 
 pub use session::Patience;
 pub use transport::{Config, Ssh, StartError};
+
+#[cfg(test)]
+#[path = "tests/pipes.rs"]
+mod pipes;

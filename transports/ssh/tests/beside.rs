@@ -1,5 +1,5 @@
 //! How fast transfers are, beside `scp` and `tar` on the same server. Run by hand, optimised:
-//! `cargo test --profile sim -p procession-ssh --test beside -- --ignored --nocapture`
+//! `PROCESSION_LONG=1 cargo test --profile sim -p procession-ssh --test beside -- --nocapture`
 #![expect(clippy::disallowed_methods, reason = "it measures, and starts its peers")]
 
 mod place;
@@ -23,8 +23,11 @@ fn sh(line: &str) {
 }
 
 #[test]
-#[ignore = "it takes a minute and tells numbers"]
 fn beside_scp_and_tar() {
+    if std::env::var_os("PROCESSION_LONG").is_none() {
+        eprintln!("skipped: it takes a minute and tells numbers; PROCESSION_LONG=1 runs it");
+        return;
+    }
     let sshd = Sshd::start("");
     let at = |name: &str| sshd.folder.path().join(name);
     let mut place = Place::new(sshd.config());

@@ -10,9 +10,13 @@ use procession::transport::{Op, RemotePath, Stream, TransportError};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 /// How much an SFTP server may write to its stderr before the rest is thrown away.
 const COMPLAINT: usize = 1024;
+
+/// How long the last errands may take when nobody has another one: longer than any file system that works.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// An SFTP server, as those hold it who have errands for it: cheap to clone. When its channel is gone, errands fail.
 #[derive(Clone)]
@@ -34,6 +38,9 @@ struct Desk {
     broken: Option<TransportError>,
     /// No errand comes any more; the channel is closed after the last.
     closing: bool,
+    /// Until when the last errands may go on then.
+    late: Option<Instant>,
+    done: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -61,6 +68,8 @@ impl Sftp {
             complaint: Vec::new(),
             broken: None,
             closing: false,
+            late: None,
+            done: false,
         }));
         (Sftp(desk.clone()), SftpTalk(desk))
     }
@@ -215,9 +224,21 @@ impl Talk for SftpTalk {
         done.into_iter().for_each(|errand| errand.end(None));
     }
 
+    fn on_time(&mut self, now: Instant) -> Option<Instant> {
+        let mut desk = self.0.borrow_mut();
+        if !desk.closing {
+            return None;
+        }
+        let late = *desk.late.get_or_insert(now + GRACE);
+        desk.done = now >= late;
+        (!desk.done).then_some(late)
+    }
+
     fn is_done(&self) -> bool {
         let desk = self.0.borrow();
-        desk.broken.is_some() || (desk.closing && desk.running.is_empty() && desk.early.is_empty())
+        desk.done
+            || desk.broken.is_some()
+            || (desk.closing && desk.running.is_empty() && desk.early.is_empty())
     }
 
     fn over(self: Box<Self>, how: Result<Closed, TransportError>) {

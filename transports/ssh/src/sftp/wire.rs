@@ -74,6 +74,18 @@ pub(crate) enum How {
     Continue,
 }
 
+impl How {
+    /// READ 1, WRITE 2, CREAT 8, TRUNC 0x10, EXCL 0x20.
+    fn flags(self) -> u32 {
+        match self {
+            How::Read => 0x01,
+            How::New => 0x2a,
+            How::Afresh => 0x1a,
+            How::Continue => 0x0a,
+        }
+    }
+}
+
 /// What the server answers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Reply {
@@ -133,14 +145,10 @@ pub(crate) fn hello() -> Vec<u8> {
 impl Request {
     /// As a packet, with its length in front.
     pub(crate) fn packet(&self, id: u32) -> Vec<u8> {
-        let start = |kind: u8| {
-            let mut packet = Packet::new(kind);
-            packet.number(id);
-            packet
-        };
-        let one = |kind: u8, text: &[u8]| {
-            let mut packet = start(kind);
-            packet.text(text);
+        let one = |kind: u8, text: &[u8]| Packet::about(kind, id, text);
+        let permit = |kind: u8, text: &[u8], mode: u32| {
+            let mut packet = one(kind, text);
+            packet.mode(mode);
             packet
         };
         let extended = |name: &str, texts: &[&[u8]]| {
@@ -151,13 +159,7 @@ impl Request {
         let packet = match self {
             Request::Open { path, how, mode } => {
                 let mut packet = one(3, path.as_bytes());
-                // READ 1, WRITE 2, CREAT 8, TRUNC 0x10, EXCL 0x20
-                packet.number(match how {
-                    How::Read => 0x01,
-                    How::New => 0x2a,
-                    How::Afresh => 0x1a,
-                    How::Continue => 0x0a,
-                });
+                packet.number(how.flags());
                 packet.mode(*mode);
                 packet
             }
@@ -174,16 +176,8 @@ impl Request {
                 return packet;
             }
             Request::Lstat(path) => one(7, path.as_bytes()),
-            Request::Chmod { path, mode } => {
-                let mut packet = one(9, path.as_bytes());
-                packet.mode(*mode);
-                packet
-            }
-            Request::ChmodOpen { handle, mode } => {
-                let mut packet = one(10, handle);
-                packet.mode(*mode);
-                packet
-            }
+            Request::Chmod { path, mode } => permit(9, path.as_bytes(), *mode),
+            Request::ChmodOpen { handle, mode } => permit(10, handle, *mode),
             Request::OpenDir(path) => one(11, path.as_bytes()),
             Request::ReadDir(handle) => one(12, handle),
             Request::Remove(path) => one(13, path.as_bytes()),
@@ -299,6 +293,14 @@ struct Packet(Vec<u8>);
 impl Packet {
     fn new(kind: u8) -> Packet {
         Packet(vec![0, 0, 0, 0, kind])
+    }
+
+    /// A request that begins with a path or a handle.
+    fn about(kind: u8, id: u32, text: &[u8]) -> Packet {
+        let mut packet = Packet::new(kind);
+        packet.number(id);
+        packet.text(text);
+        packet
     }
 
     fn number(&mut self, number: u32) {

@@ -571,6 +571,7 @@ impl Getting {
         self.drop_unpacker(cx);
         self.verdict.get_or_insert(why);
         self.waiting.clear();
+        self.over |= !self.scribe.is_placed();
         self.scribe.give_up();
         self.settle(cx);
     }

@@ -5,6 +5,7 @@
 //! SFTP, from where the last attempt was cut. Nothing is believed that a host says: what arrived is hashed on both sides.
 
 mod compare;
+mod complaint;
 mod digests;
 mod fetch;
 mod found;

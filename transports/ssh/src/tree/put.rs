@@ -354,9 +354,11 @@ impl Putting {
     fn on_cancel(&mut self, cx: CX![]) {
         if let Some(sending) = &self.sending {
             call!([sending], on_cancel());
-        } else if self.scribe.is_some() {
+        } else if self.scribe.as_ref().is_some_and(Scribe::is_placed) {
             self.fail(TransportError::Cancelled);
         } else {
+            // Nothing has happened on the host, and nothing will.
+            self.scribe.iter().for_each(Scribe::give_up);
             self.end(cx, Err(TransportError::Cancelled));
         }
     }

@@ -4,6 +4,7 @@
 //! expected is queued along with each command, so that bytes are never taken for words. Whatever a host says has a limit
 //! and a form; anything else ends the conversation.
 
+use super::complaint::reason;
 use super::digests::{Sum, Tool, read_sum};
 use super::listing::{Entry, read_entry};
 use super::script;
@@ -13,6 +14,7 @@ use stakker::Fwd;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 /// How much may stand before the hello: what a login shell prints where it should not.
 const NOISE: usize = 64 << 10;
@@ -22,6 +24,10 @@ const LONGEST_WORD: usize = RemotePath::LONGEST + 128;
 
 /// How much of the complaints of the host's commands is kept. The reason stands at the end.
 const COMPLAINT: usize = 8 << 10;
+
+/// How long a program may take to tidy up: longer than a folder of many files needs to be removed, and not for ever, as a
+/// file system that hangs would.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// How many bytes may have been heard and not be on the disk yet.
 const AHEAD: usize = 4 << 20;
@@ -88,6 +94,9 @@ struct Desk {
     sums: usize,
     failed: Option<TransportError>,
     given_up: bool,
+    /// Until when the program may tidy up after it was given up.
+    late: Option<Instant>,
+    done: bool,
 }
 
 impl Scribe {
@@ -112,6 +121,8 @@ impl Scribe {
             sums: 0,
             failed: None,
             given_up: false,
+            late: None,
+            done: false,
         }));
         (Scribe(desk.clone()), Box::new(ScribeTalk(desk)))
     }
@@ -153,6 +164,11 @@ impl Scribe {
         desk.given_up = true;
         drop(desk);
         self.poke();
+    }
+
+    /// Whether it may have had an effect: it has a channel, or had one.
+    pub(super) fn is_placed(&self) -> bool {
+        self.0.borrow().line.is_some()
     }
 
     /// So many bytes of [`Heard::Bytes`] are where they belong.
@@ -353,31 +369,6 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
 }
 
-/// What the complaint of a command means: the texts of strerror(3), which are the same on every host with `LC_ALL=C`.
-fn reason(subject: &str, complaint: &str) -> Option<TransportError> {
-    let line = |text: &str| complaint.lines().find(|line| line.contains(text));
-    let path = || subject.to_owned();
-    if line("No space left on device").is_some() || line("uota exceeded").is_some() {
-        Some(TransportError::NoSpace(path()))
-    } else if line("Permission denied").is_some()
-        || line("Read-only file system").is_some()
-        || line("Operation not permitted").is_some()
-    {
-        Some(TransportError::Permission(path()))
-    } else if line("No such file or directory").is_some() || line("Not a directory").is_some() {
-        Some(TransportError::NotFound(path()))
-    } else if line("File exists").is_some()
-        || line("cannot overwrite").is_some()
-        || line("Is a directory").is_some()
-        || line("Directory not empty").is_some()
-    {
-        Some(TransportError::Exists(path()))
-    } else {
-        let line = complaint.lines().rfind(|line| !line.trim().is_empty())?;
-        Some(TransportError::Io { path: path(), why: line.chars().take(300).collect() })
-    }
-}
-
 impl Talk for ScribeTalk {
     fn opens(&self) -> Opens {
         Opens::Command(script::command_line())
@@ -432,6 +423,20 @@ impl Talk for ScribeTalk {
             }
             Stream::Stderr => desk.complain(bytes),
         }
+    }
+
+    fn on_time(&mut self, now: Instant) -> Option<Instant> {
+        let mut desk = self.0.borrow_mut();
+        if !desk.given_up {
+            return None;
+        }
+        let late = *desk.late.get_or_insert(now + GRACE);
+        desk.done = now >= late;
+        (!desk.done).then_some(late)
+    }
+
+    fn is_done(&self) -> bool {
+        self.0.borrow().done
     }
 
     fn over(self: Box<Self>, how: Result<Closed, TransportError>) {

@@ -423,7 +423,9 @@ impl Sending {
             State::Moving(moving) if !moving.closed => {
                 moving.upload.discard();
                 self.verdict = Some(why);
-                self.sftp.poke();
+                self.scribe.give_up();
+                // It removes what is there, and is not waited for for ever.
+                self.sftp.close();
             }
             State::Moving(_) => {
                 let op = Op::Remove { path: self.part.clone(), tree: false, ret: stakker::Ret::new(|_| {}) };
