@@ -32,6 +32,9 @@ mod terminal;
 mod view;
 
 pub use exit::Exit;
-pub use hosts::{Host, Hosts, HostsError, Limits, Queue, SchedulerKind, Site, Ssh, TransportKind};
+pub use hosts::{
+    GridEngineNames, Host, Hosts, HostsError, Limits, LsfUnits, Queue, SchedulerKind, Site, Ssh,
+    TransportKind,
+};
 pub use jobfile::{JobFile, JobFileError, Slip};
 pub use program::main;

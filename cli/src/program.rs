@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub fn main(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
     std::panic::set_hook(Box::new(exit::confess));
     let exit = match args::Args::try_parse_from(args) {
-        Ok(args) => catch_unwind(AssertUnwindSafe(|| run(args))).unwrap_or(Exit::Bug),
+        Ok(args) => guarded(|| run(args)),
         Err(said) => {
             // Help and the version come this way too, and go to stdout with code 0. If nobody listens, nobody is told.
             let _ = said.print();
@@ -20,6 +20,11 @@ pub fn main(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Exit
         }
     };
     ExitCode::from(exit.code())
+}
+
+/// A panic is a bug of ours, and the hook has confessed it.
+fn guarded(run: impl FnOnce() -> Exit) -> Exit {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or(Exit::Bug)
 }
 
 fn run(args: args::Args) -> Exit {
@@ -36,7 +41,16 @@ fn run(args: args::Args) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    use super::{Exit, guarded};
+    use crate::exit::Trouble;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_panic_on_either_side_ends_as_a_bug_with_code_5() {
+        assert_eq!(guarded(|| panic!("planted")).code(), 5);
+        assert_eq!(guarded(|| Exit::Well).code(), 0);
+        assert_eq!(Trouble::Engine.exit().code(), 5, "the engine's thread has panicked");
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

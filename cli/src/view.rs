@@ -142,3 +142,43 @@ fn fault(row: &ProcessRow) -> String {
         None => "without a reason".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procession::WallTime;
+
+    fn wish(stage: Stage, desired: Desired) -> Option<&'static str> {
+        let at = WallTime(0);
+        let row = ProcessRow {
+            id: ProcessId::FIRST,
+            kind: "other".into(),
+            version: 1,
+            stage,
+            state: "\"A\"".into(),
+            desired,
+            seq: 0,
+            parent: None,
+            key: None,
+            born: at,
+            changed: at,
+            outcome: None,
+        };
+        View::of(row).wish()
+    }
+
+    #[test]
+    fn what_is_wanted_and_not_there_yet_is_said() {
+        assert_eq!(wish(Stage::Running, Desired::Kill), Some("kill wanted"));
+        assert_eq!(wish(Stage::Running, Desired::Pause), Some("pause wanted"));
+        assert_eq!(wish(Stage::Paused, Desired::Run), Some("resume wanted"));
+        let settled = [
+            (Stage::Running, Desired::Run),
+            (Stage::Paused, Desired::Pause),
+            (Stage::Killing, Desired::Kill),
+            (Stage::Killed, Desired::Kill),
+            (Stage::Finished, Desired::Pause),
+        ];
+        assert!(settled.iter().all(|(stage, desired)| wish(*stage, *desired).is_none()));
+    }
+}

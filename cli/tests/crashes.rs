@@ -7,7 +7,7 @@ mod shell;
 use procession::journal::{Filter, Reader, Stage};
 use procession::{JournalUid, ProcessId};
 use procession_batch::JobName;
-use shell::{Shell, nap, processes_with};
+use shell::{Dice, Shell, processes_with};
 use std::collections::BTreeSet;
 use std::process::{Child, ExitStatus};
 
@@ -196,26 +196,5 @@ impl Story {
         let store = self.shell.store();
         let store = store.to_str().expect("UTF-8");
         self.shell.until("no child of a runtime is left", || processes_with(store).is_empty());
-    }
-}
-
-/// Chance that can be replayed: xorshift (Marsaglia, 2003).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.roll() % limit
-    }
-
-    /// Lets others run for a moment, or for the shortest of moments.
-    fn dawdle(&mut self) {
-        if self.below(4) == 0 { nap() } else { (0..self.below(64)).for_each(|_| std::thread::yield_now()) }
     }
 }

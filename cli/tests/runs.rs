@@ -233,24 +233,58 @@ fn who_follows_while_no_runtime_is_at_work_is_told_so() {
 }
 
 #[test]
-fn ps_tells_what_is_wanted_of_a_process_and_progress_says_nothing_twice() {
+fn progress_says_nothing_twice() {
     let shell = Shell::new();
-    // It does not let itself be ended before it is told twice.
-    let job = shell.job("stubborn", "trap '' TERM; echo >ready; sleep 1000 & wait; sleep 1000");
-    shell.well(&["run", "--detach", &job]);
+    // It is told to end more than once, which is told once.
+    let job = shell.job("stubborn", "trap '' TERM; echo >ready; for n in 1 2 3 4 5 6; do sleep 1; done");
+    let mut run = shell.start(&["run", &job]);
     shell.until("the job runs", || shell.run(&["show", "1"]).out.contains("Running"));
-    let store = shell.store();
-    let pid: i32 = std::fs::read_to_string(store.join("journal.lock"))
-        .expect("held")
-        .lines()
-        .next()
-        .and_then(|line| line.parse().ok())
-        .expect("signed");
-    kill_process(Pid::from_raw(pid).expect("a pid"), Signal::KILL).expect("it is ours");
-    shell.until("it is gone", || shell.well(&["--json", "ps"]).json()["runtime"] == false);
+    run.kill().expect("it is ours");
+    run.wait().expect("started");
     shell.well(&["kill", "1"]);
-    assert_eq!(shell.run(&["up"]).code, 1);
-    let text = std::fs::read_to_string(store.join("up.log")).expect("the background runtime has a log");
-    let lines: Vec<&str> = text.lines().collect();
-    assert!(lines.windows(2).all(|pair| pair[0] != pair[1]), "{text}");
+    let said = shell.run(&["up"]);
+    assert_eq!(said.code, 1);
+    let lines: Vec<&str> = said.err.lines().collect();
+    assert!(lines.iter().any(|line| line.contains("is being ended")), "{said:?}");
+    assert!(lines.windows(2).all(|pair| pair[0] != pair[1]), "{said:?}");
+}
+
+#[test]
+fn a_second_ctrl_c_ends_the_program_at_once() {
+    let shell = Shell::new();
+    let (job, gate) = gated(&shell, "long");
+    let mut run = shell.start(&["run", &job]);
+    shell.until("the job runs", || shell.run(&["show", "1"]).out.contains("Running"));
+    // Somebody writes to the journal for a long time, and the runtime cannot end before it has written what it heard.
+    let other = rusqlite::Connection::open(shell.store().join("journal")).expect("a journal");
+    other.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes for long");
+    std::fs::write(gate, "").expect("ours");
+    let work = shell.store().join("work");
+    let name = format!("procession-{}-1-1", shell.reader().uid().expect("read"));
+    shell.until("the job has ended", || work.join(&name).join(".attempt-1/exit").exists());
+    // Twice the longest time between two questions to the host, in naps.
+    (0..200).for_each(|_| shell::nap());
+    signal(&run, Signal::INT);
+    let log = || std::fs::read_to_string(shell.path("log")).unwrap_or_default();
+    shell.until("it is stopping", || log().contains("Ctrl-C again"));
+    assert!(run.try_wait().expect("started").is_none(), "it cannot end yet: {}", log());
+    signal(&run, Signal::INT);
+    assert_eq!(run.wait().expect("started").code(), Some(3));
+    drop(other);
+    shell.well(&["up"]);
+    assert_eq!(shell.phase(1), "finished");
+}
+
+#[test]
+fn a_job_that_is_not_handed_over_leaves_no_folder_of_results() {
+    let shell = Shell::new();
+    shell.well(&["run", &shell.job("first", "true")]);
+    let other = rusqlite::Connection::open(shell.store().join("journal")).expect("a journal");
+    // A letterbox that takes nothing.
+    let broken = "CREATE TRIGGER full BEFORE INSERT ON letters BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    other.execute_batch(broken).expect("ours");
+    drop(other);
+    let said = shell.run(&["run", &shell.job("second", "true")]);
+    assert!(said.code == 4 && said.err.contains("no room"), "{said:?}");
+    assert!(shell.path("results/first").exists() && !shell.path("results/second").exists());
 }

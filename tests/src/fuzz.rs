@@ -12,6 +12,7 @@ use procession_batch::dialect::{
     AnswerError, BEGIN, Dialect, END, GridEngine, Lsf, Pbs, PbsFlavour, Slurm, Submitted,
     evidence as read_evidence,
 };
+use procession_batch::monitor::{Judgement, judge};
 use procession_cli::JobFile;
 use procession_ssh::config::{self, Here};
 use procession_ssh::hostkey::{HostName, KnownHosts, Verdict};
@@ -31,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("gridengine", gridengine),
     ("pbs", pbs),
     ("lsf", lsf),
+    ("monitor", monitor),
     ("slurm", slurm),
     ("evidence", evidence),
     ("sftp", sftp),
@@ -135,6 +137,29 @@ pub fn pbs(bytes: &[u8]) {
 /// What LSF answers: `bjobs -o`, and after a line `past` what `bhist -l` does.
 pub fn lsf(bytes: &[u8]) {
     queue(&Lsf::default(), bytes);
+}
+
+/// What a look at the files of running jobs answers.
+pub fn monitor(bytes: &[u8]) {
+    let place = procession_batch::Place::of_sandbox("procession-0badcafe-1-1").expect("one of ours");
+    let stdout = [BEGIN.as_bytes(), b"\n", bytes, b"\n", END.as_bytes(), b"\n"].concat();
+    let exit = Exit { how: Ended::Code(0), stdout, stderr: Vec::new(), total: [0, 0] };
+    let Ok(looks) = procession_batch::monitor::looks(&exit) else { return };
+    let spec = serde_json::json!({
+        "name": "a", "command": ["x"],
+        "monitors": [{ "file": "a", "pattern": "b", "action": "warn" }, { "file": "a", "pattern": "c", "action": "kill" }],
+    });
+    let spec = JobSpec::from_value(spec).expect("valid");
+    match judge(&spec, place.name.attempt, &[], &looks) {
+        Judgement::Stop(alarm) => assert_eq!(alarm.monitor, 1, "only the second one kills"),
+        Judgement::Warn(alarms) => {
+            assert_eq!(
+                judge(&spec, place.name.attempt, &alarms, &looks),
+                Judgement::Warn(vec![]),
+                "told once"
+            );
+        }
+    }
 }
 
 /// The answers of a scheduler with a queue: to the question how its jobs are, and to a submission that it declined.

@@ -4,6 +4,7 @@
 //! leaves everything as it is; a second one ends the program at once.
 
 use super::Desk;
+use crate::board::Board;
 use crate::engine::{Engine, News, parked_ids};
 use crate::exit::{Exit, Trouble};
 use crate::follow::Follow;
@@ -13,6 +14,8 @@ use crate::progress::Progress;
 use crate::signals::Signals;
 use procession::Recovered;
 use procession::journal::{Ask, JournalError, Letter, Stage};
+use procession::pool::Health;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How often we look whether something has changed: sooner than anybody would notice, and it costs a microsecond.
@@ -70,6 +73,7 @@ impl Session<'_> {
         let mut signals = Signals::listen()?;
         let mut engine = Engine::start(&self.desk.store, self.hosts)?;
         let (mut runner, mut parked) = (Runner::Unknown, Vec::new());
+        let mut barred = Barred::default();
         let interrupted = loop {
             if let Some(news) = engine.news() {
                 runner = self.on_news(news, &runner, progress, &mut parked)?;
@@ -88,6 +92,7 @@ impl Session<'_> {
             if signals.wait(TICK) > 0 {
                 break true;
             }
+            barred.look(self.desk, progress);
             if let Runner::Theirs { ticks } = &mut runner {
                 *ticks += 1;
                 if ticks.is_multiple_of(TICKS_BETWEEN_TRIES) {
@@ -140,6 +145,34 @@ impl Session<'_> {
             (Until::NothingIsLeft, Runner::Unknown | Runner::Theirs { .. }) => Ok(false),
             (Until::NothingIsLeft, Runner::Ours) => {
                 Ok(ended() && !follow.reader().letters()?.iter().any(will_be_taken))
+            }
+        }
+    }
+}
+
+/// Tells once of each host that does not let the runtime in.
+#[derive(Default)]
+struct Barred {
+    ticks: u32,
+    told: BTreeSet<String>,
+}
+
+impl Barred {
+    /// To be called with each tick.
+    fn look(&mut self, desk: &Desk, progress: &Progress) {
+        self.ticks = self.ticks.wrapping_add(1);
+        if !self.ticks.is_multiple_of(TICKS_BETWEEN_TRIES) {
+            return;
+        }
+        for (name, now) in Board::look(&desk.store).into_iter().flat_map(|board| board.hosts) {
+            let Some(report) = now.pool.filter(|report| report.health == Health::NeedsAuth) else {
+                self.told.remove(&name);
+                continue;
+            };
+            if self.told.insert(name.clone()) {
+                let why = crate::screen::one_line(&report.why.unwrap_or_default());
+                progress
+                    .say(&format!("{name} does not let us in: {why}; `procession login {name}` answers it"));
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::view::View;
 use crate::{json, screen};
 use procession::ProcessId;
 use procession::journal::{Ask, Desired, Letter, Stage};
+use procession::pool::Health;
 
 /// What there is to say, before it is known whether a runtime is at work.
 pub(crate) struct Because {
@@ -44,6 +45,7 @@ pub(crate) fn why(desk: &Desk, id: ProcessId) -> Result<Exit, Trouble> {
         Stage::Running | Stage::Killing => {
             let hosts = desk.hosts()?;
             match job::read(&process.row) {
+                Some(job) if let Some(because) = held_up(desk, &job.job.plan.host) => because,
                 Some(job) => {
                     let host = hosts.host(&job.job.plan.host)?;
                     let why = job.because(process.row.changed, &kinds::dialect(host));
@@ -66,6 +68,26 @@ pub(crate) fn why(desk: &Desk, id: ProcessId) -> Result<Exit, Trouble> {
         tell(&why);
     }
     Ok(Exit::Well)
+}
+
+/// What its host says, if that is in the way of all its jobs.
+fn held_up(desk: &Desk, host: &str) -> Option<Because> {
+    let report = Board::look(&desk.store)?.hosts.remove(host)?.pool?;
+    let since = screen::moment(report.since);
+    let why = report.why.as_deref().map(screen::one_line).unwrap_or_default();
+    match report.health {
+        Health::Unknown | Health::Up | Health::Degraded => None,
+        Health::Down => Some(Because {
+            waits_for: format!("{host}, which is down since {since}: {why}"),
+            limit: None,
+            next: "it is tried again, and all its jobs go on by themselves".to_owned(),
+            when: report.next_try.map(screen::stamp),
+        }),
+        Health::NeedsAuth => Some(Because::of(
+            format!("{host}, which does not let us in since {since}: {why}"),
+            format!("nothing, until `procession login {host}`, or the key is loaded with `ssh-add`"),
+        )),
+    }
 }
 
 /// The limit as the runtime at work has it, which may have been started with another one than the file says.

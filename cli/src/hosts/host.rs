@@ -2,6 +2,7 @@
 
 use super::Site;
 use procession_batch::Span;
+use procession_batch::dialect::MemoryUnit;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,12 @@ pub struct Host {
     /// So many jobs run there at once; any number for 0. Only where there is no scheduler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jobs: Option<u32>,
+    /// The names that a Grid Engine site has chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gridengine: Option<GridEngineNames>,
+    /// What the administrator of an LSF site has set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lsf: Option<LsfUnits>,
     /// How politely it is asked.
     #[serde(skip_serializing_if = "is_default")]
     pub limits: Limits,
@@ -61,6 +68,29 @@ pub enum SchedulerKind {
     GridEngine,
     /// IBM Spectrum LSF.
     Lsf,
+}
+
+/// The names that a Grid Engine site has chosen; the usual ones if they are left out.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GridEngineNames {
+    /// The parallel environment that keeps the slots of a job on one node: `smp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub one_node: Option<String>,
+    /// The parallel environment that spreads them over nodes: `mpi`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub many_nodes: Option<String>,
+    /// The resource that counts GPUs: `gpu`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<String>,
+}
+
+/// What the administrator of an LSF site has set.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LsfUnits {
+    /// `LSF_UNIT_FOR_LIMITS` of lsf.conf(5): `"Unset"`, `"KB"`, `"MB"`, `"GB"` or `"TB"`.
+    pub unit: MemoryUnit,
 }
 
 /// Which ssh host it is: a name as in `~/.ssh/config`, or a table.

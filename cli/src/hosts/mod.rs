@@ -15,7 +15,7 @@ mod host;
 mod site;
 mod wrong;
 
-pub use host::{Host, Limits, SchedulerKind, Ssh, TransportKind};
+pub use host::{GridEngineNames, Host, Limits, LsfUnits, SchedulerKind, Ssh, TransportKind};
 pub use site::{Queue, Site};
 
 use crate::jobfile::Slip;

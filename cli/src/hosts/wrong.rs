@@ -42,53 +42,87 @@ pub(super) fn check(hosts: &BTreeMap<String, Host>, text: &str, path: &Path) -> 
 }
 
 fn of_host(name: &str, host: &Host) -> Vec<SpecError> {
-    let mut errors = Vec::new();
-    let mut wrong = |field: &str, value: String, why: &str, way_out: &str| {
-        let field = if field.is_empty() { format!("hosts.{name}") } else { format!("hosts.{name}.{field}") };
-        errors.push(SpecError::new(field, value, why, way_out));
-    };
+    let mut wrong = Wrong { host: name, errors: Vec::new() };
     let tame = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.starts_with(['-', '.']) || !name.chars().all(tame) {
-        wrong("", format!("{name:?}"), "no name for a host", "use letters, digits, `-`, `_` and `.`");
+        wrong.say("", format!("{name:?}"), "no name for a host", "use letters, digits, `-`, `_` and `.`");
     }
+    way(host, &mut wrong);
+    folder(host, &mut wrong);
+    scheduler(host, &mut wrong);
+    limits(host, &mut wrong);
+    wrong.errors
+}
+
+/// What is wrong with one host.
+struct Wrong<'a> {
+    host: &'a str,
+    errors: Vec<SpecError>,
+}
+
+impl Wrong<'_> {
+    fn say(&mut self, field: &str, value: String, why: &str, way_out: &str) {
+        let host = self.host;
+        let field = if field.is_empty() { format!("hosts.{host}") } else { format!("hosts.{host}.{field}") };
+        self.errors.push(SpecError::new(field, value, why, way_out));
+    }
+}
+
+fn way(host: &Host, wrong: &mut Wrong<'_>) {
     match (host.transport, &host.ssh) {
         (TransportKind::Local, None) => {}
         (TransportKind::Local, Some(_)) => {
-            wrong(
-                "ssh",
-                "given".into(),
-                "this host is reached without it",
-                "write `transport = \"ssh\"` too",
-            );
+            let way_out = "write `transport = \"ssh\"` too";
+            wrong.say("ssh", "given".into(), "this host is reached without it", way_out);
         }
         (TransportKind::Ssh, None) => {
             let way_out = "name it as you would for `ssh`: `ssh = \"cluster\"`";
-            wrong("transport", "\"ssh\"".into(), "nobody says which ssh host it is", way_out);
+            wrong.say("transport", "\"ssh\"".into(), "nobody says which ssh host it is", way_out);
         }
         (TransportKind::Ssh, Some(ssh)) if ssh.host.is_empty() || ssh.host.starts_with('-') => {
-            wrong(
-                "ssh",
-                format!("{:?}", ssh.host),
-                "no name of an ssh host",
-                "name it as you would for `ssh`",
-            );
+            let way_out = "name it as you would for `ssh`";
+            wrong.say("ssh", format!("{:?}", ssh.host), "no name of an ssh host", way_out);
         }
         (TransportKind::Ssh, Some(_)) => {}
     }
-    if let Some(work) = &host.work {
-        let shown = format!("{:?}", work.display().to_string());
-        let below_home = host.transport == TransportKind::Ssh && work.starts_with("~");
-        let text = work.to_str().unwrap_or_default();
-        if !work.is_absolute() && !below_home {
-            wrong("work", shown, "it is not absolute", "begin with /, or on an ssh host with ~/");
-        } else if text.contains(['\n', '\0']) || text.split('/').any(|part| part == "..") {
-            wrong("work", shown, "not a folder that is the same from everywhere", "give it without `..`");
+}
+
+fn folder(host: &Host, wrong: &mut Wrong<'_>) {
+    let Some(work) = &host.work else { return };
+    let shown = format!("{:?}", work.display().to_string());
+    let below_home = host.transport == TransportKind::Ssh && work.starts_with("~");
+    let text = work.to_str().unwrap_or_default();
+    if !work.is_absolute() && !below_home {
+        wrong.say("work", shown, "it is not absolute", "begin with /, or on an ssh host with ~/");
+    } else if text.is_empty() || text.contains(['\n', '\0']) || text.split('/').any(|part| part == "..") {
+        wrong.say("work", shown, "not a folder that is the same from everywhere", "give it without `..`");
+    }
+}
+
+fn scheduler(host: &Host, wrong: &mut Wrong<'_>) {
+    if let Some(jobs) = host.jobs.filter(|_| host.scheduler != SchedulerKind::Direct) {
+        wrong.say("jobs", jobs.to_string(), "the scheduler itself limits the jobs at once", "leave it out");
+    }
+    let settings = [
+        ("gridengine", host.gridengine.is_some(), SchedulerKind::GridEngine),
+        ("lsf", host.lsf.is_some(), SchedulerKind::Lsf),
+    ];
+    for (field, given, scheduler) in settings {
+        if given && host.scheduler != scheduler {
+            let way_out = "leave it out, or correct `scheduler`";
+            wrong.say(field, "given".into(), "this host has another scheduler", way_out);
         }
     }
-    if host.jobs.is_some() && host.scheduler != SchedulerKind::Direct {
-        let why = "the scheduler itself limits the jobs at once";
-        wrong("jobs", format!("{:?}", host.jobs.unwrap_or_default()), why, "leave it out");
+    let queues = &host.site.queues;
+    if let Some(queue) =
+        host.site.queue.as_ref().filter(|queue| !queues.is_empty() && !queues.contains_key(*queue))
+    {
+        let way_out = format!("choose one of {}", queues.keys().cloned().collect::<Vec<_>>().join(", "));
+        wrong.say("site.queue", format!("{queue:?}"), "there is no such queue below", &way_out);
     }
+}
+
+fn limits(host: &Host, wrong: &mut Wrong<'_>) {
     let limits = &host.limits;
     let counts = [
         ("sessions", limits.sessions),
@@ -96,32 +130,11 @@ fn of_host(name: &str, host: &Host) -> Vec<SpecError> {
         ("opens_an_hour", limits.opens_an_hour),
     ];
     for (field, _) in counts.iter().filter(|(_, count)| *count == Some(0)) {
-        wrong(
-            &format!("limits.{field}"),
-            "0".into(),
-            "nothing could ever be done there",
-            "give 1 or more, or leave it out",
-        );
+        let way_out = "give 1 or more, or leave it out";
+        wrong.say(&format!("limits.{field}"), "0".into(), "nothing could ever be done there", way_out);
     }
     if limits.poll.is_some_and(|poll| poll.seconds() == 0) {
-        wrong(
-            "limits.poll",
-            "0s".into(),
-            "it would be asked all the time",
-            "give at least 1s, or leave it out",
-        );
+        let way_out = "give at least 1s, or leave it out";
+        wrong.say("limits.poll", "0s".into(), "it would be asked all the time", way_out);
     }
-    let site = &host.site;
-    if let Some(queue) =
-        site.queue.as_ref().filter(|queue| !site.queues.is_empty() && !site.queues.contains_key(*queue))
-    {
-        let known = site.queues.keys().cloned().collect::<Vec<_>>().join(", ");
-        wrong(
-            "site.queue",
-            format!("{queue:?}"),
-            "there is no such queue below",
-            &format!("choose one of {known}"),
-        );
-    }
-    errors
 }

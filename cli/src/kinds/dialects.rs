@@ -1,6 +1,6 @@
 //! Who runs the jobs of a host, by its word in the file of hosts.
 
-use crate::hosts::{Host, SchedulerKind};
+use crate::hosts::{GridEngineNames, Host, SchedulerKind};
 use procession_batch::dialect::{
     Call, Cancelled, Dialect, Direct, Force, Found, GridEngine, JobId, Lsf, Pbs, PbsFlavour, ScriptFile,
     Slurm, Status, Submitted,
@@ -22,11 +22,20 @@ pub(crate) fn dialect(host: &Host) -> Chosen {
         SchedulerKind::Slurm => Box::new(Slurm),
         SchedulerKind::Pbs => Box::new(Pbs { flavour: PbsFlavour::Pro }),
         SchedulerKind::Torque => Box::new(Pbs { flavour: PbsFlavour::Torque }),
-        SchedulerKind::GridEngine => Box::new(GridEngine::default()),
-        SchedulerKind::Lsf => Box::new(Lsf::default()),
+        SchedulerKind::GridEngine => Box::new(grid_engine(host.gridengine.clone().unwrap_or_default())),
+        SchedulerKind::Lsf => Box::new(Lsf { unit: host.lsf.clone().unwrap_or_default().unit }),
     };
     let poll = host.limits.poll.map(|poll| Duration::from_secs(poll.seconds()));
     Chosen { dialect, poll }
+}
+
+fn grid_engine(names: GridEngineNames) -> GridEngine {
+    let usual = GridEngine::default();
+    GridEngine {
+        one_node: names.one_node.unwrap_or(usual.one_node),
+        many_nodes: names.many_nodes.unwrap_or(usual.many_nodes),
+        gpu: names.gpu.unwrap_or(usual.gpu),
+    }
 }
 
 /// So many jobs run at once on a host without a scheduler; one for each core of this machine, unless the file of hosts or

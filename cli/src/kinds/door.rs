@@ -1,13 +1,12 @@
 //! The door to a host behind ssh: a transport that is there at once. When something is asked for the first time, it looks up
-//! how `ssh` would get to the host (`ssh -G`), and starts the real transport; what is asked meanwhile waits. A host on the way
-//! has a door of its own, which all hosts behind it share.
+//! how `ssh` would get to the host (`ssh -G`), and starts the real transport; what is asked meanwhile waits.
 
 use procession::pool::{FileBudget, Health, Report, Rules, Waiting};
-use procession::transport::{Answer, Op, RemotePath, Transport, TransportError};
+use procession::transport::{Op, RemotePath, Transport, TransportError};
 use procession::{RuntimeHandle, WallTime};
 use procession_ssh::auth::Secrets;
-use procession_ssh::config::{Here, Lookup, Query, Target, UnknownKeys};
-use procession_ssh::jump::Hop;
+use procession_ssh::config::{Here, Lookup, Query, UnknownKeys};
+use procession_ssh::jump::{Finder, Network, NetworkSetup};
 use procession_ssh::{Config, Ssh};
 use stakker::{Actor, ActorOwn, CX, Core, Ret, actor_new, after, call, fwd_to, ret_nop, ret_to};
 use std::cell::RefCell;
@@ -26,8 +25,8 @@ const AGAIN: Duration = Duration::from_secs(30);
 pub(super) struct Way {
     /// What the host is called in messages.
     pub(super) name: String,
-    /// How its settings are found.
-    pub(super) lookup: Lookup,
+    /// The file of settings, if it is another one than `~/.ssh/config`.
+    pub(super) file: Option<PathBuf>,
     /// Whose settings.
     pub(super) query: Query,
     /// The key to use, whatever they say.
@@ -40,8 +39,6 @@ pub(super) struct Way {
     pub(super) rules: Rules,
     /// The folder in which runtimes share their budgets.
     pub(super) budgets: PathBuf,
-    /// How many hosts it stands before.
-    pub(super) depth: usize,
 }
 
 /// What all doors of a runtime share.
@@ -49,13 +46,23 @@ pub(super) struct Way {
 pub(super) struct House {
     pub(super) runtime: RuntimeHandle,
     pub(super) secrets: Secrets,
-    /// Hosts on the way to others, by what is asked about them.
-    gates: Rc<RefCell<BTreeMap<String, (Transport, ActorOwn<Door>)>>>,
+    /// One for each file of settings.
+    networks: Rc<RefCell<BTreeMap<Option<PathBuf>, (Finder, ActorOwn<Network>)>>>,
 }
 
 impl House {
     pub(super) fn new(runtime: RuntimeHandle, secrets: Secrets) -> House {
-        House { runtime, secrets, gates: Rc::default() }
+        House { runtime, secrets, networks: Rc::default() }
+    }
+
+    fn finder(&self, core: &mut Core, file: &Option<PathBuf>) -> Finder {
+        let mut networks = self.networks.borrow_mut();
+        let (finder, _) = networks.entry(file.clone()).or_insert_with(|| {
+            let lookup = Lookup { file: file.clone(), ..Lookup::new() };
+            let setup = NetworkSetup { lookup, ..NetworkSetup::new(self.secrets.clone()) };
+            Network::start(core, self.runtime.clone(), setup)
+        });
+        finder.clone()
     }
 }
 
@@ -138,15 +145,15 @@ impl Door {
             return self.on_op(cx, op);
         }
         self.state = State::Looking(vec![op]);
-        let found: Answer<Target> = ret_to!([cx], on_target() as (Result<Target, TransportError>));
-        self.way.lookup.start(cx, self.way.query.clone(), found);
+        let found = ret_to!([cx], on_found() as (Result<Config, TransportError>));
+        self.house.finder(cx, &self.way.file).find(self.way.query.clone(), found);
     }
 
-    fn on_target(&mut self, cx: CX![], found: Option<Result<Target, TransportError>>) {
+    fn on_found(&mut self, cx: CX![], found: Option<Result<Config, TransportError>>) {
         let State::Looking(waiting) = std::mem::replace(&mut self.state, State::Closed(None)) else { return };
         self.since = self.house.runtime.wall();
         let died = || TransportError::Protocol("ssh -G was forgotten".to_owned());
-        match found.unwrap_or_else(|| Err(died())).and_then(|target| self.open(cx, target)) {
+        match found.unwrap_or_else(|| Err(died())).and_then(|config| self.open(cx, config)) {
             Ok((transport, ssh)) => {
                 waiting.into_iter().for_each(|op| transport.op(op));
                 self.state = State::Open(transport, ssh);
@@ -160,8 +167,9 @@ impl Door {
         }
     }
 
-    fn open(&mut self, cx: CX![], mut target: Target) -> Result<(Transport, ActorOwn<Ssh>), TransportError> {
+    fn open(&mut self, cx: CX![], found: Config) -> Result<(Transport, ActorOwn<Ssh>), TransportError> {
         let way = &self.way;
+        let mut target = found.target;
         if let Some(identity) = &way.identity {
             target.identities = vec![identity.clone()];
             (target.identities_chosen, target.identities_only) = (true, true);
@@ -169,42 +177,15 @@ impl Door {
         if way.accept_new {
             target.unknown_keys = UnknownKeys::Accept;
         }
-        let via = match target.route.last() {
-            Some(query) => Some(self.gate(cx, query)?),
-            None => None,
-        };
-        let way = &self.way;
         let config = Config {
-            via,
-            secrets: self.house.secrets.clone(),
+            name: way.name.clone(),
+            target,
+            work: way.work.clone(),
             budget: Some(Box::new(FileBudget::new(&way.budgets, &way.name, &way.rules))),
             rules: way.rules.clone(),
-            ..Config::new(&way.name, target, way.work.clone())
+            ..found
         };
         Ssh::start(cx, self.house.runtime.clone(), config).map_err(|e| TransportError::Refused(e.to_string()))
-    }
-
-    /// The door of the last host on the way.
-    fn gate(&self, core: &mut Core, query: Query) -> Result<Transport, TransportError> {
-        if self.way.depth >= Hop::MOST {
-            let why = format!("its ProxyJump leads through more than {} hosts; is it a loop?", Hop::MOST);
-            return Err(TransportError::Refused(why));
-        }
-        let key = format!("{query:?}");
-        if let Some((transport, _)) = self.house.gates.borrow().get(&key) {
-            return Ok(transport.clone());
-        }
-        let way = Way {
-            name: query.alias.clone(),
-            query,
-            identity: None,
-            work: RemotePath::here(),
-            depth: self.way.depth + 1,
-            ..self.way.clone()
-        };
-        let (transport, door) = Door::make(core, self.house.clone(), way);
-        self.house.gates.borrow_mut().insert(key, (transport.clone(), door));
-        Ok(transport)
     }
 }
 

@@ -14,10 +14,11 @@ use procession::pool::Rules;
 use procession::transport::{RemotePath, Transport};
 use procession_batch::{Dialect, SchedulerProcess};
 use procession_local::{Config, Local, LocalProcess, Machine};
-use procession_ssh::config::{Here, Lookup, Query};
+use procession_ssh::config::{Here, Query};
 use stakker::ActorOwn;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// So many commands run at once for a host: those that ask and stage, not the jobs.
 const COMMANDS: usize = 64;
@@ -96,17 +97,15 @@ impl Services {
         };
         let ssh = host.ssh.clone().unwrap_or_default();
         let here = Here::of_environment();
-        let lookup = Lookup { file: ssh.config.map(|path| at_home(path, &here)), ..Lookup::new() };
         let way = Way {
             name: name.to_owned(),
-            lookup,
+            file: ssh.config.map(|path| at_home(path, &here)),
             query: Query { user: ssh.user, port: ssh.port, ..Query::new(ssh.host) },
             identity: ssh.identity.map(|path| at_home(path, &here)),
             accept_new: ssh.accept_new,
             work: remote_work(host).map_err(wrong)?,
             rules: rules(host),
             budgets: store.budgets(),
-            depth: 0,
         };
         let (transport, door) = Door::make(runtime.stakker(), house, way);
         self.pools.push((name.to_owned(), ask_for(&door)));
@@ -160,10 +159,13 @@ pub(crate) fn remote_work(host: &Host) -> Result<RemotePath, String> {
 /// How a host may be used.
 fn rules(host: &Host) -> Rules {
     let (limits, usual) = (&host.limits, Rules::default());
+    let hourly = limits.opens_an_hour.unwrap_or(usual.hourly);
     Rules {
         max_sessions: limits.sessions.unwrap_or(usual.max_sessions),
         channels: limits.channels.unwrap_or(usual.channels),
-        hourly: limits.opens_an_hour.unwrap_or(usual.hourly),
+        hourly,
+        // Who permits more in an hour lets them follow each other sooner.
+        refill: usual.refill.min(Duration::from_secs(3600) / hourly.max(1)),
         ..usual
     }
 }

@@ -137,3 +137,24 @@ pub fn processes_with(text: &str) -> Vec<String> {
     })
     .collect()
 }
+
+/// Chance that can be replayed: xorshift (Marsaglia, 2003).
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.roll() % limit
+    }
+
+    /// Lets others run for a moment, or for the shortest of moments.
+    pub fn dawdle(&mut self) {
+        if self.below(4) == 0 { nap() } else { (0..self.below(64)).for_each(|_| std::thread::yield_now()) }
+    }
+}

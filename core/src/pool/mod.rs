@@ -65,7 +65,8 @@ pub trait Dial: 'static {
     type Session: Clone + 'static;
 
     /// Begins to open a session. `news` hears [`News::Opened`] and later its end, or only its end. Dropping all clones of
-    /// `news` is an end too, as unreachable.
+    /// `news` is an end too, as unreachable. It gives up by itself what does not come to an end:
+    /// [`Rules::open_within`] is only the last resort, after which the pool counts it as gone though it may still hang.
     ///
     /// [`TransportError::AuthFailed`], [`TransportError::HostKeyChanged`] and [`TransportError::HostKeyUnknown`] as the end of
     /// one that was not open yet stop all further tries until [`Sessions::retry`]; any other reason is tried again by the

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// What counts as never: longer than any session lasts, and short enough to be added to a clock.
+const NEVER: Duration = Duration::from_secs(3600 * 24 * 365 * 10);
+
 /// How a host may be used. The defaults suit a login node whose administrators ban eager clients.
 ///
 /// ```
@@ -26,7 +29,8 @@ pub struct Rules {
     /// A session that is older gets no new work once a younger one is there, and is closed when nothing is left on it. Each
     /// has up to a tenth less, so that they do not all end at once.
     pub age: Duration,
-    /// A session that nobody used for so long is closed.
+    /// A session that nobody used for so long is closed. Where a person has to type something for each, this is better long:
+    /// `Duration::MAX` means never, also in `age`.
     pub idle: Duration,
     /// So many may wait for a lease, and so many for the host. Who comes later is refused.
     pub most_waiting: usize,
@@ -52,13 +56,17 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// The same, with nothing at zero that would let everybody wait for ever.
+    /// The same, with nothing at zero that would let everybody wait for ever, and nothing that no clock can count.
     pub(super) fn sound(self) -> Rules {
         Rules {
             max_sessions: self.max_sessions.max(1),
             channels: self.channels.max(1),
             burst: self.burst.max(1),
             hourly: self.hourly.max(1),
+            refill: self.refill.min(NEVER),
+            age: self.age.min(NEVER),
+            idle: self.idle.min(NEVER),
+            open_within: self.open_within.min(NEVER),
             ..self
         }
     }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 /// What a server shall be like.
 #[derive(Clone, Default, Debug)]
 pub struct Server {
-    /// In the environment of every command and session. `HOME` may be among them; sessions begin in the real home all the same.
+    /// In the environment of every command and session. `HOME` is an empty folder unless it is among them, so that no start-up
+    /// file of a shell is read; sessions begin in the real home all the same.
     pub env: Vec<(String, String)>,
     /// Lines of `sshd_config`, before all others, so they win: `MaxSessions 2`, `ForceCommand …`, `RekeyLimit 64K`.
     pub set: Vec<String>,

@@ -9,7 +9,7 @@ use super::host::SimHost;
 use super::trace::Trace;
 use super::witness::Witness;
 use procession::ProcessId;
-use procession::journal::{Desired, Entry, MemoryStore, Stage};
+use procession::journal::{Desired, EffectEnd, Entry, MemoryStore, Stage};
 use procession_batch::{End, JobName, Outcome, Unrun, Verdict};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,8 @@ struct Seen {
     stages: BTreeMap<ProcessId, Stage>,
     /// Effects that have a row in the ledger and no end: whose, what kind, where, which.
     open: BTreeSet<(ProcessId, String, String, String)>,
+    /// Those of them that ended by being left to the owner. What is late may still write into a folder that was kept.
+    kept: BTreeSet<(ProcessId, String, String, String)>,
     /// Attempts that have passed their fence.
     started: BTreeSet<String>,
     /// The exit codes of the attempts that have left evidence.
@@ -145,9 +147,11 @@ impl Oracle {
 impl Witness for Oracle {
     fn on_made(&self, host: &str, path: &str) {
         let Some(name) = job_of(path) else { return };
-        let recorded = self.seen.borrow().open.iter().any(|(id, kind, at, row)| {
+        let seen = self.seen.borrow();
+        let recorded = seen.open.iter().chain(&seen.kept).any(|(id, kind, at, row)| {
             *id == name.process && kind == "directory" && at == host && job_of(row) == Some(name)
         });
+        drop(seen);
         if !recorded {
             self.object(format!("{path} was made on {host} without a row in the ledger"));
         }
@@ -215,9 +219,13 @@ impl Seen {
                 let (kind, host, name) = (effect.kind.to_string(), effect.host.clone(), effect.name.clone());
                 self.open.insert((*process, kind, host, name));
             }
-            Entry::EffectEnded { process, effect, .. } => {
+            Entry::EffectEnded { process, effect, end, .. } => {
                 let (kind, host, name) = (effect.kind.to_string(), effect.host.clone(), effect.name.clone());
-                self.open.remove(&(*process, kind, host, name));
+                let row = (*process, kind, host, name);
+                self.open.remove(&row);
+                if *end == EffectEnd::Kept {
+                    self.kept.insert(row);
+                }
             }
             Entry::LetterTaken { .. } => {}
         }

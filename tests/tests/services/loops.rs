@@ -1,14 +1,16 @@
-//! A loop that drives one transport, for the contracts.
+//! A runtime that drives one transport, for the contracts.
 
-use procession::transport::Transport;
+use procession::Runtime;
+use procession::transport::{RemotePath, Transport};
 use procession_local::{Config, Local};
+use procession_ssh::config::{Here, Target};
+use procession_ssh::{Patience, Ssh};
 use procession_tests::contract::Harness;
-use procession_tests::services::with_env;
+use procession_tests::services::{Sshd, with_env};
 use stakker::Stakker;
-use stakker_mio::{MioPoll, mio};
 use std::any::Any;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many turns without an end are a hang: each lasts at most a tenth of a second.
 const MOST_TURNS: usize = 20_000;
@@ -17,30 +19,43 @@ const MOST_TURNS: usize = 20_000;
 pub struct Loop {
     transport: Transport,
     _owner: Box<dyn Any>,
-    poll: MioPoll,
-    stakker: Stakker,
+    pub runtime: Runtime,
     folder: tempfile::TempDir,
     dirs: usize,
 }
 
 impl Loop {
     /// With a transport that is started on this work folder.
-    pub fn new<A: Any>(start: impl FnOnce(&mut Stakker, &Path) -> (Transport, A)) -> Loop {
+    pub fn new<A: Any>(start: impl FnOnce(&mut Runtime, &Path) -> (Transport, A)) -> Loop {
         let folder = tempfile::tempdir().expect("a folder");
         let work = folder.path().join("work");
         std::fs::create_dir(&work).expect("made");
-        let mut stakker = Stakker::new(Instant::now());
-        let events = mio::Events::with_capacity(64);
-        let poll = MioPoll::new(&mut stakker, mio::Poll::new().expect("a poll"), events, 10).expect("a poll");
-        let (transport, owner) = start(&mut stakker, &work);
-        Loop { transport, _owner: Box::new(owner), poll, stakker, folder, dirs: 0 }
+        let mut runtime = Runtime::builder().build().expect("a runtime");
+        tick(runtime.stakker());
+        let (transport, owner) = start(&mut runtime, &work);
+        Loop { transport, _owner: Box::new(owner), runtime, folder, dirs: 0 }
     }
 
     /// This machine, with these variables in the environment of every command.
     pub fn here(env: Vec<(String, String)>) -> Loop {
-        Loop::new(|stakker, work| {
-            let (transport, local) = Local::start(stakker, Config::new(work)).expect("a transport");
+        Loop::new(|runtime, work| {
+            let (transport, local) = Local::start(runtime.stakker(), Config::new(work)).expect("a transport");
             (with_env(&transport, env), local)
+        })
+    }
+
+    /// This machine, seen through an sshd.
+    pub fn behind(sshd: &Sshd) -> Loop {
+        let target = target(sshd);
+        Loop::new(|runtime, work| {
+            let work: RemotePath = work.to_str().expect("UTF-8").parse().expect("a path");
+            let mut config = procession_ssh::Config::new("box", target, work);
+            // Servers that are hit again and again are met again soon.
+            config.rules.burst = 100;
+            config.rules.hourly = 1000;
+            config.patience = Patience { silence: Duration::from_secs(5), answer: Duration::from_secs(5) };
+            let handle = runtime.handle();
+            Ssh::start(runtime.stakker(), handle, config).expect("a transport")
         })
     }
 
@@ -50,21 +65,37 @@ impl Loop {
     }
 }
 
+/// A loop that sleeps is woken all the same, so that it can see that it is late.
+fn tick(stakker: &mut Stakker) {
+    stakker.after(Duration::from_millis(100), tick);
+}
+
+/// How the user of this server gets there.
+pub fn target(sshd: &Sshd) -> Target {
+    let here = Here { home: sshd.folder(), user: sshd.user().to_owned(), uid: 0, agent: None };
+    Target {
+        port: sshd.port(),
+        identities: vec![sshd.key()],
+        identities_chosen: true,
+        known_hosts: vec![sshd.known_hosts()],
+        global_known_hosts: Vec::new(),
+        ..Target::new("127.0.0.1", sshd.user(), &here)
+    }
+}
+
 impl Harness for Loop {
     fn transport(&mut self) -> Transport {
         self.transport.clone()
     }
 
     fn run_until(&mut self, done: &mut dyn FnMut() -> bool) {
-        for _ in 0..MOST_TURNS {
-            self.stakker.run(Instant::now(), false);
-            if done() {
-                return;
-            }
-            let wait = self.stakker.next_wait_max(Instant::now(), Duration::from_millis(100), false);
-            self.poll.poll(wait).expect("it polls");
-        }
-        panic!("it never ended");
+        let mut turns = 0;
+        let going = |_: &mut Runtime| {
+            turns += 1;
+            assert!(turns < MOST_TURNS, "it never ended");
+            !done()
+        };
+        self.runtime.run_while(going).expect("it turns");
     }
 
     fn local_dir(&mut self) -> PathBuf {

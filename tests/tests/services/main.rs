@@ -10,3 +10,4 @@ mod handles;
 mod hosts;
 mod loops;
 mod slurm;
+mod ssh;

@@ -354,7 +354,7 @@ fn a_job_with_the_id_of_ours_is_neither_followed_nor_cancelled() {
         "--wrap=sleep 1000",
         "--job-name=foreign",
     ]);
-    until("it runs", || site.command(&["squeue", "-h", "-t", "R"]) != "");
+    until("it runs", || !site.command(&["squeue", "-h", "-t", "R"]).is_empty());
     let job = site.spawn(json!({ "name": "a", "script": "sleep 1000", "resources": { "cpus_per_task": 2 } }));
     let id = site.id(&job);
     let [sandbox] = std::fs::read_dir(site.path("host/jobs"))

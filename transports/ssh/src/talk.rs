@@ -68,6 +68,8 @@ pub(crate) enum Opens {
     Subsystem(&'static str),
     /// Nothing: the channel is closed as soon as it is open. It shows that the server answers, and starts no process.
     Nothing,
+    /// Nothing, and the channel stays open.
+    Stay,
     /// A connection from the server to an address, as the server sees it.
     Address {
         /// Name or number.

@@ -7,15 +7,15 @@ mod place;
 use place::{Place, Sshd};
 use procession::pool::Rules;
 use procession::transport::{Chunk, Ended, Exec, Op, Stream};
-use procession_ssh::Config;
+use procession_ssh::{Config, Patience};
 use stakker::Fwd;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// In bytes.
-const UP: usize = 4 << 20;
-const DOWN: usize = 8 << 20;
+const UP: usize = 512 << 10;
+const DOWN: usize = 1 << 20;
 
 fn bytes(seed: u32, count: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
@@ -67,11 +67,13 @@ fn soak(extra: &str, buffer: Option<usize>, rounds: u32) -> Duration {
     for at in 0..3 {
         std::fs::write(work.join(format!("down{at}")), bytes(1000 + at, DOWN)).unwrap();
     }
-    let config = Config { send_buffer: buffer, ..sshd.config() };
+    let config = Config { send_buffer: buffer, patience: Patience::default(), ..sshd.config() };
     let rules = Rules { max_sessions: 1, ..config.rules.clone() };
     let mut place = Place::new(Config { rules, ..config });
     for at in 0..rounds {
+        let before = Instant::now();
         round(&mut place, at * 10);
+        println!("round {at}: {:?}", before.elapsed());
     }
     assert_eq!(sshd.log().matches("Accepted publickey").count(), 1, "it was one session all the time");
     place.longest

@@ -123,6 +123,7 @@ pub fn judge(spec: &JobSpec, attempt: u32, warned: &[Alarm], looks: &[Look]) -> 
             Action::Warn => alarms.push(alarm),
         }
     }
+    alarms.dedup_by_key(|alarm| alarm.monitor);
     let is_new = |alarm: &Alarm| !warned.iter().any(|w| (w.attempt, w.monitor) == (attempt, alarm.monitor));
     Judgement::Warn(alarms.into_iter().filter(is_new).collect())
 }

@@ -293,3 +293,24 @@ fn the_same_seed_tells_the_same_story() {
     assert_eq!(story(1), story(1));
     assert_ne!(story(1).0, story(2).0);
 }
+
+#[test]
+fn who_waits_for_a_host_is_answered_when_its_outage_ends() {
+    let (shared, host) = world(Faults::NONE, 1);
+    host.cut_off(Duration::from_secs(600));
+    let (early, ret) = got();
+    host.transport().op(Op::WhenUp(ret));
+    shared.clock.advance_to(Duration::from_secs(599));
+    assert_eq!((host.run(), early.borrow().len(), host.is_quiet()), (None, 0, true));
+    run(&shared, &host);
+    assert_eq!(*early.borrow(), [Some(Ok(()))]);
+    // Now it is answered at once, and a runtime that is gone is told nothing.
+    let (late, ret) = got();
+    host.transport().op(Op::WhenUp(ret));
+    assert_eq!(*late.borrow(), [Some(Ok(()))]);
+    host.cut_off(Duration::from_secs(600));
+    let (orphan, ret) = got::<()>();
+    host.transport().op(Op::WhenUp(ret));
+    host.caller_died();
+    assert_eq!(*orphan.borrow(), [None]);
+}

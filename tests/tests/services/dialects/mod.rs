@@ -11,7 +11,7 @@ use procession_batch::dialect::{
 };
 use procession_batch::{JobName, JobSpec, Place};
 use procession_tests::contract::ask;
-use procession_tests::services::{self, Cluster};
+use procession_tests::services::{self, Cluster, Server, Sshd};
 use std::path::PathBuf;
 
 /// A host with a scheduler. What is staged is written to its disk, which is ours; commands go through a transport.
@@ -140,6 +140,21 @@ fn slurm_keeps_the_list() {
 fn slurm_with_accounting_keeps_the_list() {
     let slurm = services::Slurm::with(Cluster { cpus: 8, accounting: true, ..Cluster::default() });
     keeps_the_list(&mut Site::new(Loop::here(vec![slurm.env()]), Slurm));
+}
+
+#[test]
+fn slurm_behind_sshd_keeps_the_list() {
+    let slurm = services::Slurm::with(Cluster { cpus: 8, ..Cluster::default() });
+    let sshd = Sshd::with(Server { env: vec![slurm.env()], ..Server::default() });
+    keeps_the_list(&mut Site::new(Loop::behind(&sshd), Slurm));
+    assert!(sshd.connections() <= 2, "{}", sshd.log());
+}
+
+#[test]
+fn grid_engine_behind_sshd_keeps_the_list() {
+    let engine = services::GridEngine::start(8);
+    let sshd = Sshd::with(Server { env: engine.env(), ..Server::default() });
+    keeps_the_list(&mut Site::new(Loop::behind(&sshd), GridEngine::default()));
 }
 
 #[test]

@@ -164,7 +164,11 @@ impl Reader {
                 }
             };
             self.output(&rest[..at], heard);
-            self.began = true;
+            if !self.began {
+                // Noise, which would come out at the end.
+                self.held.clear();
+                self.began = true;
+            }
             heard.push(mark);
             rest = &rest[at + self.mark.len() + length..];
         }

@@ -89,6 +89,8 @@ pub(super) struct Ground<'a> {
     pub(super) now: Instant,
     /// Bytes moved, sent and heard.
     pub(super) moved: &'a mut [u64; 2],
+    /// Something about the session is in doubt: it should get no new work.
+    pub(super) doubt: &'a mut bool,
 }
 
 /// What a step led to: the next stage, and whether something went on.
@@ -166,6 +168,24 @@ impl Conversation {
         }
     }
 
+    /// Lets libssh2 read, if there is a channel to read with. While new keys are exchanged only a read sends the rest of its
+    /// packets, and calls that have something to send themselves do not get as far: when all channels had something to send,
+    /// the session stalled (reproduced with RekeyLimit 64K and a send buffer of 4 KiB). This call reads and does nothing else.
+    pub(super) fn stir(&mut self) -> Result<bool, String> {
+        let channel = match &mut self.stage {
+            Stage::Starting(channel) => channel,
+            Stage::Talking(channel, flow) if !flow.heard_end => channel,
+            Stage::Finishing(channel, flow, _) if !flow.heard_end => channel,
+            Stage::Waiting | Stage::Opening | Stage::Talking(..) | Stage::Finishing(..) | Stage::Over(_) => {
+                return Ok(false);
+            }
+        };
+        match channel.wait_eof().map_err(|e| Meaning::of(&e)) {
+            Ok(()) | Err(Meaning::Later | Meaning::Lost | Meaning::Channel(_)) => Ok(true),
+            Err(Meaning::Broken(why)) => Err(why),
+        }
+    }
+
     /// Does what can be done now. Whether something was; an error is about the whole session.
     pub(super) fn step(&mut self, ground: &mut Ground<'_>) -> Result<bool, String> {
         let stage = std::mem::replace(&mut self.stage, Stage::Waiting);
@@ -199,7 +219,7 @@ impl Conversation {
         let ssh = ground.wire.ssh();
         let opens = self.talk.opens();
         let opened = match &opens {
-            Opens::Command(_) | Opens::Subsystem(_) | Opens::Nothing => {
+            Opens::Command(_) | Opens::Subsystem(_) | Opens::Nothing | Opens::Stay => {
                 ssh.channel_open("session", self.talk.window().bytes(), PACKET, None)
             }
             Opens::Address { host, port } => ssh.channel_direct_tcpip(host, *port, None),
@@ -209,14 +229,19 @@ impl Conversation {
             Ok(channel) => match opens {
                 Opens::Command(_) | Opens::Subsystem(_) => Stage::Starting(channel),
                 Opens::Nothing => Stage::Finishing(channel, Flow::default(), Ok(())),
-                Opens::Address { .. } => {
+                Opens::Address { .. } | Opens::Stay => {
                     self.begun = true;
                     Stage::Talking(channel, Flow::default())
                 }
             },
             Err(Meaning::Later) => return Ok((Stage::Opening, false)),
+            // The next try finds the answer to this one: libssh2 gives it the same number. A channel more is open there now.
+            Err(Meaning::Lost) => {
+                *ground.doubt = true;
+                return Ok((Stage::Opening, true));
+            }
             Err(Meaning::Channel(why)) => Stage::Over(match opens {
-                Opens::Command(_) | Opens::Subsystem(_) => Fate::Refused(why),
+                Opens::Command(_) | Opens::Subsystem(_) | Opens::Stay => Fate::Refused(why),
                 // An answer is all that was wanted.
                 Opens::Nothing => Fate::Closed(Ok(Closed { code: 0, signal: None })),
                 Opens::Address { host, port } => {
@@ -244,11 +269,11 @@ impl Conversation {
         let started = match opens {
             Opens::Command(line) => channel.exec(&line),
             Opens::Subsystem(name) => channel.subsystem(name),
-            Opens::Nothing | Opens::Address { .. } => Ok(()),
+            Opens::Nothing | Opens::Stay | Opens::Address { .. } => Ok(()),
         };
         ground.budget.sent(0);
         match started.map_err(|e| Meaning::of(&e)) {
-            Ok(()) => Ok((Stage::Talking(channel, Flow::default()), true)),
+            Ok(()) | Err(Meaning::Lost) => Ok((Stage::Talking(channel, Flow::default()), true)),
             Err(Meaning::Later) => Ok((Stage::Starting(channel), false)),
             Err(Meaning::Channel(why)) => {
                 let why = Err(TransportError::Refused(why));
@@ -280,9 +305,9 @@ impl Conversation {
     /// Whether the other side, which says nothing more, does not hear either. A connection may be closed in one direction.
     fn is_left(&self, channel: &mut Channel) -> Result<bool, String> {
         match self.talk.opens() {
-            Opens::Command(_) | Opens::Subsystem(_) | Opens::Nothing => Ok(true),
+            Opens::Command(_) | Opens::Subsystem(_) | Opens::Nothing | Opens::Stay => Ok(true),
             Opens::Address { .. } => match channel.wait_close().map_err(|e| Meaning::of(&e)) {
-                Err(Meaning::Later) => Ok(false),
+                Err(Meaning::Later | Meaning::Lost) => Ok(false),
                 Ok(()) | Err(Meaning::Channel(_)) => Ok(true),
                 Err(Meaning::Broken(why)) => Err(why),
             },
@@ -341,7 +366,7 @@ impl Conversation {
                 Ok(true)
             }
             Err(e) => match ground.wire.meaning(&e) {
-                Meaning::Later => {
+                Meaning::Later | Meaning::Lost => {
                     // With an empty window nothing was begun; otherwise the packet may be half sent.
                     flow.writing = channel.write_window().remaining > 0;
                     Ok(false)
@@ -371,7 +396,7 @@ impl Conversation {
         ground.budget.sent(0);
         let sent = match channel.send_eof().map_err(|e| Meaning::of(&e)) {
             Ok(()) | Err(Meaning::Channel(_)) => true,
-            Err(Meaning::Later) => return Ok(false),
+            Err(Meaning::Later | Meaning::Lost) => return Ok(false),
             Err(Meaning::Broken(why)) => return Err(why),
         };
         ground.locks.ending.release(self.id);
@@ -435,7 +460,7 @@ impl Conversation {
         };
         ground.budget.sent(0);
         match closed.map_err(|e| Meaning::of(&e)) {
-            Err(Meaning::Later) => Ok((Stage::Finishing(channel, flow, how), false)),
+            Err(Meaning::Later | Meaning::Lost) => Ok((Stage::Finishing(channel, flow, how), false)),
             Ok(()) | Err(Meaning::Channel(_)) => {
                 let how = how.map(|()| closed_as(&channel));
                 Ok((Stage::Over(Fate::Closed(how)), true))
@@ -465,7 +490,7 @@ fn read(
             Ok(count)
         }
         Err(e) => match ground.wire.meaning(&e) {
-            Meaning::Later => {
+            Meaning::Later | Meaning::Lost => {
                 // libssh2 widens the window before it reads, when less than this is open (`channel.c`, `ssh2_channel_read`).
                 let open = channel.read_window();
                 let least = open.window_size_initial as usize / 4 * 3 + piece;
@@ -482,7 +507,7 @@ fn read(
 fn widened(channel: &mut Channel) -> Result<bool, String> {
     match channel.adjust_receive_window(LEAST_WIDENING, true).map_err(|e| Meaning::of(&e)) {
         Ok(_) | Err(Meaning::Channel(_)) => Ok(true),
-        Err(Meaning::Later) => Ok(false),
+        Err(Meaning::Later | Meaning::Lost) => Ok(false),
         Err(Meaning::Broken(why)) => Err(why),
     }
 }

@@ -34,6 +34,7 @@ use stakker::{
     Actor, ActorOwn, CX, FixedTimerKey, Fwd, Ret, actor, after, at, call, fwd_to, ret_nop, ret_to, stop,
 };
 use stakker_mio::{MioPoll, Ready};
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -98,6 +99,8 @@ pub(crate) struct Session {
     /// Errands that wait for the one that is under way: they have one channel for all of them.
     errands: VecDeque<Box<dyn Talk>>,
     errand: Option<u64>,
+    /// The channel that stays is to be given up.
+    stay: Rc<Cell<bool>>,
     /// A pump is queued already.
     pumping: bool,
     /// When it is to be pumped though nothing came.
@@ -142,6 +145,7 @@ impl Session {
             placed: BTreeMap::new(),
             errands: VecDeque::new(),
             errand: None,
+            stay: Rc::default(),
             pumping: false,
             alarm: None,
         })
@@ -246,7 +250,7 @@ impl Session {
     fn shake_hands(&mut self, cx: CX![]) {
         let Stage::Greeting(wire) = &mut self.stage else { return };
         match wire.ssh_mut().handshake().map_err(|e| Meaning::of(&e)) {
-            Err(Meaning::Later) => {}
+            Err(Meaning::Later | Meaning::Lost) => {}
             Err(Meaning::Channel(why) | Meaning::Broken(why)) => {
                 self.end(cx, unreachable(&self.to.host, format!("no handshake: {why}")))
             }
@@ -283,7 +287,9 @@ impl Session {
         }
         match (entered, std::mem::replace(&mut self.stage, Stage::Reading)) {
             (Some(Ok(ssh)), Stage::Entering(socket, _)) => {
-                self.stage = Stage::Open(Traffic::new(socket.with(ssh), self.to.patience, cx.now()));
+                let mut traffic = Traffic::new(socket.with(ssh), self.to.patience, cx.now());
+                traffic.add(Box::new(Stay(self.stay.clone())), cx.now());
+                self.stage = Stage::Open(traffic);
                 self.news.fwd(News::Opened(cx.this().clone()));
                 self.pump_soon(cx);
             }
@@ -372,6 +378,9 @@ impl Session {
         let errand = self.errand == Some(ended.id);
         match (ended.fate, placed) {
             (Fate::Refused(_), Some(Placed { lease: Some(lease), back: Some(back) })) => {
+                // Where channels are as rare as this, none may be idle.
+                self.stay.set(true);
+                self.pump_soon(cx);
                 back.ret(Unplaced::Refused(ended.talk, lease));
             }
             (Fate::Refused(_), _) if errand => {
@@ -453,6 +462,30 @@ impl Talk for Ping {
     fn say(&mut self, _: &mut Outbox) {}
 
     fn hear(&mut self, _: Stream, _: &[u8]) {}
+
+    fn over(self: Box<Self>, _: Result<Closed, TransportError>) {}
+}
+
+/// A channel on which nothing is said. While it is open libssh2 can read, whatever the other channels have to send; see
+/// `Conversation::stir`. Without it a session whose last channels are being closed stalled while new keys were exchanged.
+struct Stay(Rc<Cell<bool>>);
+
+impl Talk for Stay {
+    fn opens(&self) -> Opens {
+        Opens::Stay
+    }
+
+    fn say(&mut self, _: &mut Outbox) {}
+
+    fn appetite(&self) -> usize {
+        0
+    }
+
+    fn hear(&mut self, _: Stream, _: &[u8]) {}
+
+    fn is_done(&self) -> bool {
+        self.0.get()
+    }
 
     fn over(self: Box<Self>, _: Result<Closed, TransportError>) {}
 }

@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 /// its place among MaxSessions is taken.
 const LINGER: Duration = Duration::from_secs(30);
 
+/// How long after the last movement it is looked again. What arrives in the middle of a round is taken in by one talk for
+/// another that has been stepped before; the socket is empty then, and the poll says nothing.
+const LOOKS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(20)];
+
 /// What happens on an open session.
 pub(super) struct Traffic {
     talks: Vec<Conversation>,
@@ -28,8 +32,12 @@ pub(super) struct Traffic {
     /// Bytes carried, sent and heard.
     moved: [u64; 2],
     endurance: u64,
+    doubt: bool,
     worn: bool,
     patience: Patience,
+    /// How often it was looked again since something moved, and when that is next.
+    looks: usize,
+    look: Option<Instant>,
     // Channels hold the session too, so the connection must be cut before they are dropped: see `Drop`.
     wire: Wire,
 }
@@ -63,8 +71,11 @@ impl Traffic {
             pulse: Pulse::new(now),
             moved: [0; 2],
             endurance,
+            doubt: false,
             worn: false,
             patience,
+            looks: 0,
+            look: None,
             wire,
         }
     }
@@ -101,13 +112,13 @@ impl Traffic {
     pub(super) fn pump(&mut self, now: Instant) -> Result<Pumped, String> {
         let mut budget = Budget::new();
         let mut over = Vec::new();
-        let before = self.moved[1];
+        let before = self.moved;
         let mut moving = true;
         while moving && !budget.is_spent() {
             moving = self.round(&mut budget, now)?;
             self.sort_out(&mut over);
         }
-        if self.moved[1] > before || !over.is_empty() {
+        if self.moved[1] > before[1] || !over.is_empty() {
             self.pulse.on_heard(now);
         }
         if let Some(late) = self.talks.iter().filter_map(|t| t.patience(self.patience.answer)).min()
@@ -115,14 +126,32 @@ impl Traffic {
         {
             return Err(format!("the server did not answer for {:?}", self.patience.answer));
         }
+        self.look_again(&over, self.moved != before, now);
         let worn = self.wears(now);
         Ok(Pumped { more: moving, over, worn })
     }
 
+    /// Decides when to look again though nothing came.
+    fn look_again(&mut self, over: &[Ended], moved: bool, now: Instant) {
+        if moved || !over.is_empty() {
+            self.looks = 0;
+        }
+        let wait = LOOKS.get(self.looks).filter(|_| self.talks.len() > 1);
+        self.looks = (self.looks + 1).min(LOOKS.len());
+        self.look = wait.map(|wait| now + *wait);
+    }
+
     /// One step of each. Whether anything moved.
     fn round(&mut self, budget: &mut Budget, now: Instant) -> Result<bool, String> {
-        let (wire, locks, moved) = (&self.wire, &mut self.locks, &mut self.moved);
-        let mut ground = Ground { wire, locks, budget, piece: &mut self.piece, now, moved };
+        // First, so that what it takes in is found by those whom it is for.
+        for talk in &mut self.talks {
+            if talk.stir()? {
+                break;
+            }
+        }
+        let (wire, locks, piece) = (&self.wire, &mut self.locks, &mut self.piece);
+        let (moved, doubt) = (&mut self.moved, &mut self.doubt);
+        let mut ground = Ground { wire, locks, budget, piece, now, moved, doubt };
         let count = self.talks.len();
         let mut moving = false;
         for at in 0..count {
@@ -146,7 +175,7 @@ impl Traffic {
     fn wears(&mut self, now: Instant) -> bool {
         let carried = self.moved.iter().any(|moved| *moved >= self.endurance);
         let lingers = self.talks.iter().filter_map(Conversation::lingers_since).any(|at| now >= at + LINGER);
-        let worn = (carried || lingers) && !self.worn;
+        let worn = (carried || lingers || self.doubt) && !self.worn;
         self.worn |= worn;
         worn
     }
@@ -157,7 +186,7 @@ impl Traffic {
             let lingers = talk.lingers_since().filter(|_| !self.worn).map(|at| at + LINGER);
             [talk.wake(), talk.patience(self.patience.answer), lingers]
         });
-        talks.chain([self.pulse.next(self.patience.silence)]).flatten().min()
+        talks.chain([self.pulse.next(self.patience.silence), self.look]).flatten().min()
     }
 
     /// Ends the connection, and gives back all talks: whether each had begun.

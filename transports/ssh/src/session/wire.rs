@@ -121,6 +121,10 @@ impl Wire {
 pub(crate) enum Meaning {
     /// The socket would block: the same call again, later.
     Later,
+    /// New keys came while an answer was waited for, and libssh2 has lost count of it: it takes "nothing yet" for the end of
+    /// its list of answers (`packet.c`, `ssh2_packet_requirev`, where `strchr` finds the 0; reproduced with RekeyLimit 64K).
+    /// What was asked was sent, and its answer is still to come.
+    Lost,
     /// It is about this channel only; the session goes on.
     Channel(String),
     /// The session is no more.
@@ -133,6 +137,7 @@ impl Meaning {
     pub(crate) fn of(e: &ssh2::Error) -> Meaning {
         match e.code() {
             ErrorCode::Session(AGAIN) => Meaning::Later,
+            ErrorCode::Session(-1) => Meaning::Lost,
             ErrorCode::Session(-27..=-21) => Meaning::Channel(e.message().to_owned()),
             ErrorCode::Session(code) => Meaning::Broken(format!("{} ({code})", e.message())),
             ErrorCode::SFTP(code) => Meaning::Broken(format!("{} (sftp {code})", e.message())),

@@ -272,6 +272,17 @@ fn an_idle_session_is_closed_and_then_nothing_is_under_way() {
 }
 
 #[test]
+fn what_shall_never_end_does_not() {
+    let max = Duration::MAX;
+    let never = Rules { idle: max, age: max, refill: max, open_within: max, burst: 2, ..Rules::default() };
+    let (mut tale, id) = Tale::opened(never);
+    assert_eq!(tale.pass(seconds(3600 * 24 * 365)), []);
+    assert_eq!(grants(&tale.ask(Urgency::Work).1)[0].1, id);
+    let none = Rules { max_sessions: 0, channels: 0, burst: 0, hourly: 0, ..Rules::default() };
+    assert_eq!(grants(&Tale::opened(none).0.ask(Urgency::Work).1).len(), 1);
+}
+
+#[test]
 fn a_session_that_breaks_at_once_counts_as_a_failure_and_one_that_lasted_does_not() {
     let (mut tale, id) = Tale::opened(Rules::default());
     tale.pass(seconds(29));
