@@ -69,7 +69,8 @@ impl Upload {
     /// The largest piece, in bytes.
     pub(crate) const PIECE: usize = PIECE as usize;
 
-    /// No piece comes any more: the file gets its mode and reaches the disk.
+    /// No piece comes any more: the file gets its mode. It is not waited until it is on the disk: as with every other transfer,
+    /// its hash says whether it is whole, and a crash of the host is told by that.
     pub(crate) fn keep(&self, mode: u32) {
         self.0.borrow_mut().end.get_or_insert(Verdict::Keep { mode });
     }
@@ -136,9 +137,6 @@ impl Uploading {
             match end {
                 Verdict::Keep { mode } => {
                     to.ask(PERMIT, Request::ChmodOpen { handle: handle.clone(), mode });
-                    if to.knows.sync {
-                        to.ask(PERMIT, Request::Sync(handle.clone()));
-                    }
                     to.ask(CLOSE, Request::Close(handle.clone()));
                 }
                 Verdict::Discard => {
