@@ -87,6 +87,12 @@ impl Slurm {
         self.keeper.order(&format!("crash {node}"));
     }
 
+    /// Takes back into service the nodes that Slurm has drained. It drains one when a controller that has forgotten a job gives
+    /// its id to another one while the first still runs.
+    pub fn resume(&mut self) {
+        self.keeper.order("resume");
+    }
+
     /// Stops it: its port stays open, and nothing answers.
     pub fn freeze(&mut self, daemon: &str) {
         self.keeper.order(&format!("freeze {daemon}"));
