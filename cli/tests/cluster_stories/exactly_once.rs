@@ -30,13 +30,17 @@ const MOST_NAPS: u64 = 200;
 /// So many jobs, at most, have not finished when more come. One that its node has lost is looked for for two minutes.
 const AT_ONCE: usize = 64;
 
+/// So many looks apart, 10 s, the nodes report what runs on them. By themselves they do so every 20th ping, every 200 s; until
+/// then a controller that has forgotten the end of a job says that it runs.
+const LOOKS_A_REPORT: usize = 20;
+
 /// What can be hit, and how often.
 const FAULTS: [(Fault, usize); 3] = [(Fault::HangUp, 16), (Fault::Crash, 16), (Fault::ControllerFreezes, 4)];
 const DEATHS: usize = 6;
 
-/// Before this fault the controller dies for the last time. Jobs that it loses are looked for for two minutes, and the story
+/// By this fault the controller has died for the last time. Jobs that it loses are looked for for two minutes, and the story
 /// has more to do meanwhile.
-const LAST_DEATH: usize = 26;
+const LAST_DEATH: usize = 28;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Fault {
@@ -98,7 +102,8 @@ impl Story {
             faults.swap(at, self.dice.below(at as u64 + 1) as usize);
         }
         for _ in 0..DEATHS {
-            faults.insert(self.dice.below(LAST_DEATH as u64) as usize, Fault::ControllerDies);
+            // Each moves those behind it on.
+            faults.insert(self.dice.below((LAST_DEATH - DEATHS) as u64) as usize, Fault::ControllerDies);
         }
         faults
     }
@@ -154,13 +159,16 @@ impl Story {
     /// Lets the story go on until so many jobs have finished.
     fn await_share(&mut self, runtime: &mut Child, share: usize) {
         // The nodes are their administrator's business, not ours.
-        for _ in 0..MOST_LOOKS {
+        for look in 1..=MOST_LOOKS {
             self.is_alive(runtime);
             if self.site.count(Stage::Finished) >= share {
                 break;
             }
             (0..50).for_each(|_| nap());
             self.site.slurm.resume();
+            if look.is_multiple_of(LOOKS_A_REPORT) {
+                self.site.slurm.report();
+            }
         }
         assert!(self.site.count(Stage::Finished) >= share, "{share} of the jobs finish; {}", self.log());
     }
