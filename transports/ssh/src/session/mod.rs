@@ -377,7 +377,8 @@ impl Session {
         let placed = self.placed.remove(&ended.id);
         let errand = self.errand == Some(ended.id);
         match (ended.fate, placed) {
-            (Fate::Refused(_), Some(Placed { lease: Some(lease), back: Some(back) })) => {
+            (Fate::Refused(why), Some(Placed { lease: Some(lease), back: Some(back) })) => {
+                log::debug!("{}: a channel is refused: {why}", self.to.host);
                 // Where channels are as rare as this, none may be idle.
                 self.stay.set(true);
                 self.pump_soon(cx);

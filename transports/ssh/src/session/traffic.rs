@@ -176,6 +176,12 @@ impl Traffic {
         let carried = self.moved.iter().any(|moved| *moved >= self.endurance);
         let lingers = self.talks.iter().filter_map(Conversation::lingers_since).any(|at| now >= at + LINGER);
         let worn = (carried || lingers || self.doubt) && !self.worn;
+        if worn {
+            let (moved, doubt) = (self.moved, self.doubt);
+            log::debug!(
+                "a session is worn: bytes {moved:?}, a process lingers: {lingers}, in doubt: {doubt}"
+            );
+        }
         self.worn |= worn;
         worn
     }
