@@ -2,6 +2,8 @@
 
 use crate::exit::Trouble;
 use procession::journal::{Reader, Sqlite};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use std::ffi::OsString;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -71,11 +73,15 @@ impl Store {
     }
 
     /// The process that holds the journal, if one does: the one that has signed the lock and, as the kernel says, has it
-    /// (`/proc/locks`, proc_locks(5)). Nobody is disturbed by the question.
+    /// (`/proc/locks`, proc_locks(5)). Nobody is disturbed by the question. A lock can outlive its owner for a moment, in a child
+    /// that has not become another program yet; then nobody holds the journal.
     pub(crate) fn holder(&self) -> Option<u32> {
         let path = self.folder.join("journal.lock");
         let inode = format!(":{}", std::fs::metadata(&path).ok()?.ino());
         let pid: u32 = std::fs::read_to_string(path).ok()?.lines().next()?.trim().parse().ok()?;
+        if test_kill_process(Pid::from_raw(i32::try_from(pid).ok()?)?) == Err(Errno::SRCH) {
+            return None;
+        }
         let locks = std::fs::read_to_string("/proc/locks").ok()?;
         let is_it = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();

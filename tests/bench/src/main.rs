@@ -18,10 +18,11 @@ mod report;
 mod scenarios;
 
 use clap::{Parser, Subcommand};
-use metrics::{METRICS, Plan};
+use metrics::{CORE, Metric, Plan, SLURM, SSH};
 use std::process::{Command, ExitCode, Stdio};
 
-/// Measures Procession beside its peers: raw stakker, a tokio LocalSet prototype, plain rusqlite loops, bare posix_spawn.
+/// Measures Procession beside its peers: raw stakker, a tokio LocalSet prototype, plain rusqlite loops, bare posix_spawn,
+/// the tools of OpenSSH.
 ///
 /// Times are those of the best round; the lanes run in turn, so that a disturbance meets all of them. Instructions are
 /// counted by callgrind, if valgrind is installed. Exits with 1 if a promise is not kept.
@@ -45,6 +46,16 @@ enum What {
         /// Only these metrics.
         metrics: Vec<String>,
     },
+    /// Hosts behind ssh, beside the tools of OpenSSH; needs sshd, scp, rsync and tar.
+    Ssh {
+        /// Only these metrics.
+        metrics: Vec<String>,
+    },
+    /// Batch jobs under Slurm behind ssh, beside sbatch on the login node; needs sshd and Slurm.
+    Slurm {
+        /// Only these metrics.
+        metrics: Vec<String>,
+    },
     /// Do one thing N times, for callgrind or perf to look at.
     Scenario {
         /// Which; a name that does not exist lists those that do.
@@ -57,7 +68,9 @@ enum What {
 fn main() -> ExitCode {
     let args = Args::parse();
     match &args.what {
-        What::Core { metrics } => core(&args, metrics),
+        What::Core { metrics } => measure(&args, &CORE, metrics),
+        What::Slurm { metrics } => measure(&args, &SLURM, metrics),
+        What::Ssh { metrics } => measure(&args, &SSH, metrics),
         What::Scenario { name, n } if scenarios::run(name, *n) => ExitCode::SUCCESS,
         What::Scenario { name, .. } => {
             eprintln!("there is no scenario {name}; there are:");
@@ -67,10 +80,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn core(args: &Args, wanted: &[String]) -> ExitCode {
-    if let Some(unknown) = wanted.iter().find(|w| METRICS.iter().all(|(name, _)| name != w)) {
+fn measure(args: &Args, all: &[Metric], wanted: &[String]) -> ExitCode {
+    if let Some(unknown) = wanted.iter().find(|w| all.iter().all(|(name, _)| name != w)) {
         eprintln!("there is no metric {unknown}; there are:");
-        METRICS.iter().for_each(|(name, _)| eprintln!("    {name}"));
+        all.iter().for_each(|(name, _)| eprintln!("    {name}"));
         return ExitCode::from(2);
     }
     let plan = Plan { rounds: args.rounds.max(1), counts: has_valgrind() };
@@ -78,10 +91,8 @@ fn core(args: &Args, wanted: &[String]) -> ExitCode {
         println!("{}", report::HEAD);
     }
     let mut kept = true;
-    for (_, measure) in
-        METRICS.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name))
-    {
-        let row = measure(&plan);
+    for (_, metric) in all.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name)) {
+        let row = metric(&plan);
         kept &= row.ok != Some(false);
         match args.json {
             true => println!("{}", serde_json::to_string(&row).expect("a row is made of names and numbers")),

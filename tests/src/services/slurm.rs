@@ -93,6 +93,12 @@ impl Slurm {
         self.keeper.order("resume");
     }
 
+    /// Lets all nodes report what runs on them. A controller that has forgotten the end of a job says that it runs until then,
+    /// and believes a report only when the job began some 20 s ago.
+    pub fn report(&mut self) {
+        self.keeper.order("report");
+    }
+
     /// Stops it: its port stays open, and nothing answers.
     pub fn freeze(&mut self, daemon: &str) {
         self.keeper.order(&format!("freeze {daemon}"));

@@ -5,7 +5,9 @@
 
 use super::connection::Trouble;
 use crate::journal::JournalError;
+use rustix::event::Timespec;
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, test_kill_process};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -22,20 +24,35 @@ pub(super) struct Lock {
 /// happens when the power goes while a file system moves things.
 const MADE: &str = "made";
 
+/// How long we wait for a lock whose owner is dead: 2 s, in naps of 10 ms.
+const MOST_NAPS: u32 = 200;
+const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+
 impl Lock {
-    /// Takes the lock of this journal, or says who has it.
+    /// Takes the lock of this journal, or says who has it. Blocks.
+    ///
+    /// The lock can outlive its owner for some milliseconds. A child that has just been forked shares every open file until it
+    /// becomes another program (`O_CLOEXEC`, open(2)), and does not die with its parent. So one whose owner is dead is waited
+    /// for.
     pub(super) fn take(journal: &Path) -> Result<Lock, JournalError> {
         let trouble = Trouble::new(journal);
         let mut options = OpenOptions::new();
-        // The standard library opens everything with O_CLOEXEC, so no child inherits the lock.
+        // The standard library opens everything with O_CLOEXEC, so no other program inherits the lock.
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(super::beside(journal, ".lock")).map_err(|e| trouble.io(e))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(JournalError::Held { path: journal.to_owned(), holder: holder(&mut file) });
+        let mut naps = 0;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(rustix::io::Errno::WOULDBLOCK) => {}
+                Err(error) => return Err(trouble.io(error)),
             }
-            Err(error) => return Err(trouble.io(error)),
+            let holder = holder(&mut file);
+            if naps == MOST_NAPS || is_alive(holder) {
+                return Err(JournalError::Held { path: journal.to_owned(), holder });
+            }
+            naps += 1;
+            let _ = rustix::event::poll(&mut [], Some(&NAP));
         }
         let was_made = words(&mut file).contains(MADE);
         let mut lock = Lock { file, made: was_made };
@@ -113,9 +130,15 @@ fn holder(file: &mut File) -> u32 {
     words(file).lines().next().and_then(|line| line.trim().parse().ok()).unwrap_or(0)
 }
 
+/// Whether there is such a process. One that has not signed yet is.
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_none_or(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
 fn words(file: &mut File) -> String {
     let mut text = String::new();
-    match file.take(LONGEST).read_to_string(&mut text) {
+    match file.rewind().and_then(|()| file.take(LONGEST).read_to_string(&mut text)) {
         Ok(_) => text,
         Err(_) => String::new(),
     }

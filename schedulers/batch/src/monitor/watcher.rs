@@ -33,7 +33,7 @@ pub struct Watch {
     pub alive: Weak<()>,
 }
 
-/// The actor. See the [module](self).
+/// The actor that looks at the files of running jobs.
 pub struct Watcher {
     transport: Transport,
     dialect: Rc<dyn Dialect>,

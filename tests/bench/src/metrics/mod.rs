@@ -4,6 +4,8 @@ mod children;
 mod crossing;
 pub mod journal;
 mod lives;
+mod slurm;
+mod ssh;
 
 use crate::report::Row;
 
@@ -18,8 +20,8 @@ pub struct Plan {
 /// A name and what measures it.
 pub type Metric = (&'static str, fn(&Plan) -> Row);
 
-/// All of them, in the order of the report.
-pub const METRICS: [Metric; 14] = [
+/// The core, in the order of the report.
+pub const CORE: [Metric; 14] = [
     ("process_step", lives::process_step),
     ("process_step_time", lives::process_step_time),
     ("spawn_to_complete", lives::spawn_to_complete),
@@ -34,4 +36,20 @@ pub const METRICS: [Metric; 14] = [
     ("restore_100k", journal::restore_100k),
     ("waiting_100k_rss", journal::waiting_100k_rss),
     ("local_exec_rate", children::local_exec_rate),
+];
+
+/// Hosts behind ssh.
+pub const SSH: [Metric; 5] = [
+    ("exec_8", ssh::exec_8),
+    ("upload_256M", ssh::upload_256m),
+    ("download_256M", ssh::download_256m),
+    ("small_files_2000", ssh::small_files_2000),
+    ("small_files_2000_10ms", ssh::small_files_2000_10ms),
+];
+
+/// Batch jobs under Slurm.
+pub const SLURM: [Metric; 3] = [
+    ("submit_rate", slurm::submit_rate),
+    ("jobs_1000_end_to_end", slurm::jobs_1000_end_to_end),
+    ("poll_10k", slurm::poll_10k),
 ];

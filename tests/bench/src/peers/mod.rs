@@ -2,6 +2,9 @@
 
 pub mod children;
 pub mod local_set;
+pub mod openssh;
 pub mod raw;
 pub mod rows;
+pub mod sbatch;
+pub mod slow_line;
 pub mod wake;

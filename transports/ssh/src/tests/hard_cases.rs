@@ -172,23 +172,6 @@ fn a_cancelled_put_of_a_large_file_leaves_nothing() {
 }
 
 #[test]
-fn two_gibibytes_go_on_where_they_were_cut() {
-    if std::env::var_os("PROCESSION_LONG").is_none() {
-        eprintln!("skipped: it reads 2 GiB four times; PROCESSION_LONG=1 runs it");
-        return;
-    }
-    let mut world = World::new(|_| {});
-    let dir = world.local_dir();
-    sparse(&dir.join("large"), (2 << 30) + 12345);
-    world.rig().borrow_mut().cut_after = Some(1500 << 20);
-    is_cut(put(&mut world, &dir.join("large"), "large"));
-    world.rig().borrow_mut().cut_after = Some(700 << 20);
-    world.reconnect();
-    let sent = put(&mut world, &dir.join("large"), "large").expect("the rest is sent");
-    assert_eq!(sent.bytes(), (2 << 30) + 12345);
-}
-
-#[test]
 fn a_tree_that_is_cut_leaves_nothing() {
     let mut world = World::new(|_| {});
     let dir = world.local_dir();

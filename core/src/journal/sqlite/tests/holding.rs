@@ -5,6 +5,7 @@ use super::Place;
 use crate::journal::contract::{Disk, Driver, adopt};
 use crate::journal::{Entry, Journal, JournalError, Note, Postbox, Sqlite};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FlockOperation, flock};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
@@ -80,6 +81,23 @@ fn the_lock_and_the_socket_of_one_that_was_killed_are_taken_over() {
     journal.load().expect("it is free");
     assert!(postbox.post(&adopt("b")).expect("a journal").heard);
     assert!(matches!(journal.take(), Some(Note::Bell)));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test waits for a child of its own")]
+fn a_lock_that_outlives_its_owner_for_a_moment_is_waited_for() {
+    let place = Place::new();
+    drop(place.sqlite());
+    let path = place.folder.path().join("journal.lock");
+    let mut dead = Command::new("true").spawn().expect("a program");
+    dead.wait().expect("it is ours");
+    std::fs::write(&path, format!("{}\n", dead.id())).expect("a file");
+    // What a child has of its parent before it becomes another program: the same opening of the file.
+    let file = std::fs::File::open(&path).expect("just written");
+    flock(&file, FlockOperation::NonBlockingLockExclusive).expect("nobody has it");
+    let mut child = Command::new("sleep").arg("0.3").stdin(Stdio::from(file)).spawn().expect("a program");
+    place.sqlite().load().expect("it is free when the child has ended");
+    child.wait().expect("it is ours");
 }
 
 #[test]

@@ -79,8 +79,9 @@ impl Sshd {
         let at = folder.path().display();
         keygen(&["-q", "-t", "ed25519", "-N", "", "-f", &format!("{at}/host")]);
         fs::write(folder.path().join("authorized"), "").unwrap();
+        // What the user's own shell does at a login is no part of a test.
         let settings = format!(
-            "{settings}\nHostKey {at}/host\nAuthorizedKeysFile {at}/authorized\nStrictModes no\nUsePAM no\nPidFile none\n\
+            "{settings}\nSetEnv HOME={at}\nHostKey {at}/host\nAuthorizedKeysFile {at}/authorized\nStrictModes no\nUsePAM no\nPidFile none\n\
              PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n"
         );
         fs::write(folder.path().join("config"), settings).unwrap();
