@@ -164,6 +164,9 @@ pub struct Exec {
     pub stream: Option<Fwd<Chunk>>,
     /// Dropping the other side cancels the command: its process group is killed, and the answer is `Cancelled`.
     pub cancel: Option<CancelToken>,
+    /// It waits for no other work of its kind: for what is short and is waited for, such as a question about all jobs at
+    /// once, or a kill. A transport that never lets anything wait takes no notice.
+    pub urgent: bool,
 }
 
 impl Exec {
@@ -187,6 +190,7 @@ impl Exec {
             keep: Exec::KEEP,
             stream: None,
             cancel: None,
+            urgent: false,
         }
     }
 }

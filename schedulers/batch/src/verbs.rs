@@ -39,15 +39,15 @@ impl SchedulerProcess {
             },
             Verb::Submit => {
                 let call = dialect.submit(&job.plan.spec, &at.place);
-                self.ask(job, step, at, call, Answer::Submitted);
+                self.ask(job, step, at, call, false, Answer::Submitted);
             }
             Verb::Ask => {
                 let call = dialect.ask(&at.place);
-                self.ask(job, step, at, call, Answer::Found);
+                self.ask(job, step, at, call, false, Answer::Found);
             }
             Verb::Fence => {
                 let call = dialect.fence(&at.place);
-                self.ask(job, step, at, call, Answer::Found);
+                self.ask(job, step, at, call, false, Answer::Found);
             }
             Verb::Follow => self.listen(job, step, at),
             Verb::ReadEvidence => self.read_evidence(job, step, at),
@@ -55,7 +55,8 @@ impl SchedulerProcess {
             Verb::Collect => self.collect(cx, job, step, at),
             Verb::Cancel(force) => {
                 let call = dialect.cancel(&at.place, job_of(&job.at), force);
-                self.ask(job, step, at, call, Answer::Cancelled);
+                // Whoever cancels a thousand jobs does not wait for what they are doing.
+                self.ask(job, step, at, call, true, Answer::Cancelled);
             }
             Verb::Remove => self.remove(job, step, at),
             Verb::Keep => self.heard(cx, job, step, Answer::Tidied(Tidied::Kept)),
@@ -94,6 +95,7 @@ impl SchedulerProcess {
         step: Step<Self>,
         at: Site,
         call: Call<T>,
+        urgent: bool,
         then: fn(T) -> Answer,
     ) {
         let Call { argv, read } = call;
@@ -104,7 +106,7 @@ impl SchedulerProcess {
             Ok(told) => this.heard(cx, job, step, then(told)),
             Err(away) => this.away(cx, job, step, away),
         });
-        let exec = Exec { timeout: Some(ANSWER_WITHIN), keep: KEEP, ..Exec::new(argv) };
+        let exec = Exec { timeout: Some(ANSWER_WITHIN), keep: KEEP, urgent, ..Exec::new(argv) };
         at.host.transport.op(Op::Exec(exec, sure(&at.host.transport, ret)));
     }
 
@@ -187,11 +189,11 @@ impl SchedulerProcess {
     fn remove(&mut self, job: Job, step: Step<Self>, at: Site) {
         let call = clean(&at.place);
         let Some((_, _, stashed)) = stash_paths(&job, &at.place) else {
-            return self.ask(job, step, at, call, |cleaned| Answer::Tidied(tidied(cleaned)));
+            return self.ask(job, step, at, call, false, |cleaned| Answer::Tidied(tidied(cleaned)));
         };
         let transport = at.host.transport.clone();
         let ret = step.reply(move |this: &mut Self, cx, step, gone: Result<bool, _>| match gone {
-            Ok(_) => this.ask(job, step, at, call, |cleaned| Answer::Tidied(tidied(cleaned))),
+            Ok(_) => this.ask(job, step, at, call, false, |cleaned| Answer::Tidied(tidied(cleaned))),
             Err(why) if blames_host(&why) => this.away(cx, job, step, why),
             Err(_) => this.heard(cx, job, step, Answer::Tidied(Tidied::Stuck)),
         });

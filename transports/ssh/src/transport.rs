@@ -330,6 +330,7 @@ impl Ssh {
     }
 
     fn exec(&mut self, cx: CX![], exec: Exec, answer: Answer<Exit>) {
+        let urgency = if exec.urgent { Urgency::Control } else { Urgency::Work };
         match Command::new(self.host.clone(), &self.work, self.runtime.random(), exec, answer) {
             Ok(command) => {
                 let recall = command.recall();
@@ -337,7 +338,7 @@ impl Ssh {
                 if let Some(cancel) = command.cancel() {
                     cancel.on_cancel(ret_some_to!([cx], on_cancel(id, recall) as ()));
                 }
-                self.have(cx, Urgency::Work, Box::new(command));
+                self.have(cx, urgency, Box::new(command));
             }
             Err((e, answer)) => answer.ret(Err(e)),
         }

@@ -223,6 +223,7 @@ fn passed_on(token: Option<CancelToken>) -> (Kept, CancelToken) {
 fn urgency(op: &Op) -> Urgency {
     match op {
         Op::Put(..) | Op::Get(..) => Urgency::Bulk,
+        Op::Exec(exec, _) if exec.urgent => Urgency::Control,
         Op::Exec(..) | Op::Connect { .. } => Urgency::Work,
         Op::List(..)
         | Op::Stat(..)
