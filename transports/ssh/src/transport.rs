@@ -333,8 +333,7 @@ impl Ssh {
         let urgency = if exec.urgent { Urgency::Control } else { Urgency::Work };
         match Command::new(self.host.clone(), &self.work, self.runtime.random(), exec, answer) {
             Ok(command) => {
-                let recall = command.recall();
-                let id = self.next;
+                let (recall, id) = (command.recall(), self.next);
                 if let Some(cancel) = command.cancel() {
                     cancel.on_cancel(ret_some_to!([cx], on_cancel(id, recall) as ()));
                 }

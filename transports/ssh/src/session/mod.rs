@@ -5,8 +5,7 @@
 //!    └─────────┴───────────┴──────────┴─────────────→┘
 //! ```
 //!
-//! It is one pump: an edge of the socket, a new talk, a poke or a timer all lead to the same call, queued and never nested, so
-//! that libssh2 is always called from the same depth.
+//! An edge of the socket, a new talk, a poke and a timer all lead to one pump: a call that is queued and never nested.
 
 mod conversation;
 mod locks;
