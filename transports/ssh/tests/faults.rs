@@ -57,6 +57,10 @@ fn killed_children_are_an_unknown_effect_and_never_a_success() {
 
 #[test]
 fn nothing_is_left_of_many_sessions() {
+    // It counts the descriptors of its process, which is its own with the default features alone.
+    if cfg!(feature = "multi-runtime") {
+        return;
+    }
     let sshd = Sshd::start("");
     let before = descriptors();
     for _ in 0..8 {

@@ -119,6 +119,8 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // The pid is only for people who look: whether the lock is held says the kernel.
         let _ = self.write(if self.made { MADE } else { "" });
+        // Not left to the closing of the file: a child that has just been forked may share it (`take`).
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 
