@@ -1,27 +1,19 @@
 //! Why `qsub` declined a job, by what it said. The sentences are those of 8.1.9, seen on the real thing.
 
-use crate::dialect::Refusal;
-use crate::dialect::queue::{Declined, words};
+use crate::dialect::queue::{Declined, Sayings};
 
-/// What Grid Engine meant.
-pub(super) fn declined(said: &str) -> Declined {
-    let has = |any: &[&str]| any.iter().any(|part| said.contains(part));
-    let why = words(said);
-    if has(&[
+const SAYINGS: Sayings = Sayings {
+    unsure: &[
         "unable to send message to qmaster",
         "commlib error",
         "unable to contact qmaster",
         "got no response",
         "timeout",
-    ]) {
-        Declined::Unsure
-    } else if has(&["unknown queue", "queue \""]) {
-        Declined::Refused(Refusal::Queue(why))
-    } else if has(&["requested project", "has no access to project", "no default project", "project \""]) {
-        Declined::Refused(Refusal::Account(why))
-    } else if has(&["jobs are allowed per user", "jobs are allowed per cluster"]) {
-        Declined::Refused(Refusal::TooMany(why))
-    } else if has(&[
+    ],
+    queue: &["unknown queue", "queue \""],
+    account: &["requested project", "has no access to project", "no default project", "project \""],
+    too_many: &["jobs are allowed per user", "jobs are allowed per cluster"],
+    request: &[
         "unknown resource",
         "parallel environment",
         "no suitable queues",
@@ -31,18 +23,17 @@ pub(super) fn declined(said: &str) -> Declined {
         "not a valid object name",
         "ERROR!",
         "tasks",
-    ]) {
-        Declined::Refused(Refusal::Request(why))
-    } else {
-        Declined::Refused(Refusal::Scheduler(why))
-    }
+    ],
+};
+
+/// What Grid Engine meant.
+pub(super) fn declined(said: &str) -> Declined {
+    SAYINGS.declined(said, said)
 }
 
 #[cfg(test)]
 mod tests {
     use super::declined;
-    use crate::dialect::Refusal;
-    use crate::dialect::queue::Declined;
 
     #[test]
     fn each_refusal_that_was_seen_has_its_type() {
@@ -71,15 +62,7 @@ mod tests {
             ),
         ];
         for (said, kind) in cases {
-            let found = match declined(said) {
-                Declined::Unsure => "unsure",
-                Declined::Refused(Refusal::Queue(_)) => "queue",
-                Declined::Refused(Refusal::Account(_)) => "account",
-                Declined::Refused(Refusal::Request(_)) => "request",
-                Declined::Refused(Refusal::TooMany(_)) => "too-many",
-                Declined::Refused(_) => "scheduler",
-            };
-            assert_eq!(found, kind, "{said}");
+            assert_eq!(declined(said).word(), kind, "{said}");
         }
     }
 }

@@ -1,37 +1,28 @@
 //! Why `bsub` declined a job, by what it said: a sentence, and then `Job not submitted.` The sentences are those of the LSF
 //! library (`lsb_sysmsg`), as the message reference of IBM Spectrum LSF 10.1 has them.
 
-use crate::dialect::Refusal;
-use crate::dialect::queue::{Declined, words};
+use crate::dialect::queue::{Declined, Sayings};
 
-/// What LSF meant.
-pub(super) fn declined(said: &str) -> Declined {
-    let small = said.to_lowercase();
-    let has = |any: &[&str]| any.iter().any(|part| small.contains(part));
-    let why = words(said);
-    if has(&[
+const SAYINGS: Sayings = Sayings {
+    unsure: &[
         "please wait",
         "lsf is down",
         "cannot connect",
         "communication time out",
         "connection refused",
         "library call",
-    ]) {
-        Declined::Unsure
-    } else if has(&[
+    ],
+    queue: &[
         "no such queue",
         "bad queue",
         "queue does not accept",
         "cannot use the queue",
         "queue is closed",
         "cannot use queue",
-    ]) {
-        Declined::Refused(Refusal::Queue(why))
-    } else if has(&["project", "user group", "not a member", "license project", "service class"]) {
-        Declined::Refused(Refusal::Account(why))
-    } else if has(&["job slot limit", "pending job threshold", "job limit", "number of pending"]) {
-        Declined::Refused(Refusal::TooMany(why))
-    } else if has(&[
+    ],
+    account: &["project", "user group", "not a member", "license project", "service class"],
+    too_many: &["job slot limit", "pending job threshold", "job limit", "number of pending"],
+    request: &[
         "resource requirement",
         "bad argument",
         "exceeds the",
@@ -40,18 +31,17 @@ pub(super) fn declined(said: &str) -> Declined {
         "illegal",
         "bad ",
         "unable to satisfy",
-    ]) {
-        Declined::Refused(Refusal::Request(why))
-    } else {
-        Declined::Refused(Refusal::Scheduler(why))
-    }
+    ],
+};
+
+/// What LSF meant.
+pub(super) fn declined(said: &str) -> Declined {
+    SAYINGS.declined(&said.to_lowercase(), said)
 }
 
 #[cfg(test)]
 mod tests {
     use super::declined;
-    use crate::dialect::Refusal;
-    use crate::dialect::queue::Declined;
 
     #[test]
     fn each_refusal_of_the_manual_has_its_type() {
@@ -68,15 +58,7 @@ mod tests {
             ("Request aborted by esub. Job not submitted.", "scheduler"),
         ];
         for (said, kind) in cases {
-            let found = match declined(said) {
-                Declined::Unsure => "unsure",
-                Declined::Refused(Refusal::Queue(_)) => "queue",
-                Declined::Refused(Refusal::Account(_)) => "account",
-                Declined::Refused(Refusal::Request(_)) => "request",
-                Declined::Refused(Refusal::TooMany(_)) => "too-many",
-                Declined::Refused(_) => "scheduler",
-            };
-            assert_eq!(found, kind, "{said}");
+            assert_eq!(declined(said).word(), kind, "{said}");
         }
     }
 }

@@ -1,15 +1,10 @@
 //! Why `qsub` of PBS declined a job, by what it said. The sentences are those of the table of server errors in the reference
 //! guide of PBS Professional 2024.1 (chapter 14), and of Torque's `pbs_error_db.h`, which has most of them too.
 
-use crate::dialect::Refusal;
-use crate::dialect::queue::{Declined, words};
+use crate::dialect::queue::{Declined, Sayings};
 
-/// What PBS meant.
-pub(super) fn declined(said: &str) -> Declined {
-    let small = said.to_lowercase();
-    let has = |any: &[&str]| any.iter().any(|part| small.contains(part));
-    let why = words(said);
-    if has(&[
+const SAYINGS: Sayings = Sayings {
+    unsure: &[
         "cannot connect",
         "connection refused",
         "communication failure",
@@ -17,22 +12,18 @@ pub(super) fn declined(said: &str) -> Declined {
         "pbs_iff",
         "end of file",
         "no server",
-    ]) {
-        Declined::Unsure
-    } else if has(&[
+    ],
+    queue: &[
         "unknown queue",
         "queue is not enabled",
         "queue type",
         "access to queue",
         "destination",
         "no default queue",
-    ]) {
-        Declined::Refused(Refusal::Queue(why))
-    } else if has(&["invalid account", "account", "project", "allocation"]) {
-        Declined::Refused(Refusal::Account(why))
-    } else if has(&["would exceed", "maximum number of jobs", "job limit", "too many jobs"]) {
-        Declined::Refused(Refusal::TooMany(why))
-    } else if has(&[
+    ],
+    account: &["invalid account", "account", "project", "allocation"],
+    too_many: &["would exceed", "maximum number of jobs", "job limit", "too many jobs"],
+    request: &[
         "illegal attribute",
         "unknown resource",
         "exceeds queue",
@@ -43,18 +34,17 @@ pub(super) fn declined(said: &str) -> Declined {
         "invalid",
         "illegal",
         "usage:",
-    ]) {
-        Declined::Refused(Refusal::Request(why))
-    } else {
-        Declined::Refused(Refusal::Scheduler(why))
-    }
+    ],
+};
+
+/// What PBS meant.
+pub(super) fn declined(said: &str) -> Declined {
+    SAYINGS.declined(&said.to_lowercase(), said)
 }
 
 #[cfg(test)]
 mod tests {
     use super::declined;
-    use crate::dialect::Refusal;
-    use crate::dialect::queue::Declined;
 
     #[test]
     fn each_refusal_of_the_manuals_has_its_type() {
@@ -77,15 +67,7 @@ mod tests {
             ("qsub: Bad UID for job execution", "scheduler"),
         ];
         for (said, kind) in cases {
-            let found = match declined(said) {
-                Declined::Unsure => "unsure",
-                Declined::Refused(Refusal::Queue(_)) => "queue",
-                Declined::Refused(Refusal::Account(_)) => "account",
-                Declined::Refused(Refusal::Request(_)) => "request",
-                Declined::Refused(Refusal::TooMany(_)) => "too-many",
-                Declined::Refused(_) => "scheduler",
-            };
-            assert_eq!(found, kind, "{said}");
+            assert_eq!(declined(said).word(), kind, "{said}");
         }
     }
 }

@@ -17,6 +17,10 @@
 //! recall NAME         prints what is remembered of a job that may have ended
 //! ```
 
+mod declined;
+
+pub(super) use declined::{Declined, Sayings};
+
 use super::{
     AnswerError, Call, Cancelled, Force, Found, JobId, Refusal, Status, Submitted, framed, framed_line, sh,
 };
@@ -120,14 +124,6 @@ impl Protocol {
     }
 }
 
-/// What the scheduler meant when it declined a submission.
-pub(super) enum Declined {
-    /// It will not have the job.
-    Refused(Refusal),
-    /// It could not be reached, or the connection broke: the job may be there.
-    Unsure,
-}
-
 /// What came of a submission. `declined` reads what the scheduler said when it gave no id.
 pub(super) fn submitted(exit: &Exit, declined: fn(&str) -> Declined) -> Result<Submitted, AnswerError> {
     let lines = framed(exit)?;
@@ -160,14 +156,6 @@ pub(super) fn rows_and_past(exit: &Exit) -> Result<(Vec<String>, Vec<String>), A
         }
         None => Err(AnswerError::Cut { last: rows.pop().unwrap_or_default() }),
     }
-}
-
-/// What the scheduler said, on one line and short enough for a message.
-pub(super) fn words(said: &str) -> String {
-    /// A message longer than this hides what matters.
-    const CHARS: usize = 400;
-    let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().take(CHARS).collect()
 }
 
 /// The owner's own lines for the scheduler, as words of a command line.
