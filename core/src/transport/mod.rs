@@ -12,6 +12,7 @@ mod error;
 mod glob;
 mod manifest;
 mod path;
+pub mod reason;
 
 pub use digest::{Digest, DigestError, Digester};
 pub use error::TransportError;

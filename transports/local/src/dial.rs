@@ -1,7 +1,7 @@
 //! A connection that is being made: an actor that tries one address after the other and never blocks.
 
-use crate::reason;
 use crate::watched::Watched;
+use procession::transport::reason;
 use procession::transport::{Answer, TransportError};
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};

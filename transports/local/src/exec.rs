@@ -7,9 +7,9 @@
 //! after [`GRACE`] we stop listening.
 
 use crate::leader::Leader;
-use crate::reason;
 use crate::watched::Watched;
 use crate::worker::Worker;
+use procession::transport::reason;
 use procession::transport::{Answer, Chunk, Ended, Exec, Exit, Stream, TransportError};
 use rustix::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};

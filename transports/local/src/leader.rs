@@ -4,10 +4,10 @@
 //! library on `posix_spawn`. The start itself happens on the caller's thread and takes about a millisecond; a thread for it
 //! would cost more than it saves.
 
-use crate::reason;
 use crate::watched::Watched;
 use crate::worker::Worker;
 use procession::transport::TransportError;
+use procession::transport::reason;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use stakker::Fwd;
 use stakker_mio::mio::Interest;

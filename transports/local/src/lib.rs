@@ -13,7 +13,6 @@ mod exec;
 mod files;
 mod leader;
 mod process;
-mod reason;
 mod transport;
 mod watched;
 mod worker;

@@ -6,6 +6,7 @@ use crate::files::{Reply, Work};
 use crate::worker::{News, WorkId, Worker};
 use procession::transport::{
     Answer, CancelToken, Exec, Exit, Manifest, Op, Progress, RemotePath, Stat, Transport, TransportError,
+    reason,
 };
 use rustix::fd::OwnedFd;
 use stakker::{
@@ -235,7 +236,9 @@ impl Local {
             let news = fwd_to!([cx], on_names() as ());
             match Worker::start(cx, "procession-names", news) {
                 Ok(names) => self.names = Some(names),
-                Err(e) => return answer.ret(Err(crate::reason::named("the thread that looks up names", &e))),
+                Err(e) => {
+                    return answer.ret(Err(reason::named("the thread that looks up names", &e)));
+                }
             }
         }
         let answer = Whom::Resolved(host.clone(), answer);

@@ -15,7 +15,6 @@ pub mod fuzzed;
 pub mod hostkey;
 pub mod jump;
 mod nonce;
-mod reason;
 mod session;
 mod sftp;
 mod talk;

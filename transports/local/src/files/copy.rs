@@ -1,8 +1,8 @@
 //! One file, to its place: written under another name, read back, renamed.
 
 use super::small::{Follow, open_regular};
-use crate::reason;
 use crate::worker::Beat;
+use procession::transport::reason;
 use procession::transport::{Content, Digest, Digester, Progress, TransportError};
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Seek, Write};

@@ -1,8 +1,8 @@
 //! Operations that take one or two system calls.
 
 use super::copy::Temp;
-use crate::reason;
 use procession::WallTime;
+use procession::transport::reason;
 use procession::transport::{FileKind, Stat, TransportError};
 use rustix::fs::OFlags;
 use std::fs::{File, Metadata, OpenOptions, Permissions};

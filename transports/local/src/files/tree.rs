@@ -1,8 +1,8 @@
 //! Trees of files, there and back. What is returned is what was read back at the destination.
 
 use super::copy::{Pace, copy};
-use crate::reason;
 use crate::worker::Beat;
+use procession::transport::reason;
 use procession::transport::{
     Content, FileKind, Manifest, ManifestEntry, ManifestError, RemotePath, TransportError, Want,
 };

@@ -5,7 +5,7 @@ use super::digests::{Both, Sum, Tool};
 use super::listing::Listed;
 use super::unpack::make_parents;
 use crate::disk::STEP;
-use crate::reason;
+use procession::transport::reason;
 use procession::transport::{Content, Digest, TransportError};
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Seek, Write};

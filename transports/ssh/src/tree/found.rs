@@ -1,6 +1,6 @@
 //! What is to be sent: a walk over a file or a tree of this machine.
 
-use crate::reason;
+use procession::transport::reason;
 use procession::transport::{FileKind, Manifest, ManifestError, RemotePath, TransportError};
 use std::fs::{File, Metadata, OpenOptions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

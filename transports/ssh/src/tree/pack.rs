@@ -8,7 +8,7 @@ use super::digests::{Summer, Tool};
 use super::found::{Found, open};
 use super::script::dotted;
 use crate::disk::STEP;
-use crate::reason;
+use procession::transport::reason;
 use procession::transport::{Digest, Digester, FileKind, Progress, RemotePath, TransportError};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;

@@ -3,8 +3,8 @@
 use super::digests::{Both, Sum, Summer, Tool};
 use super::found::{Found, open};
 use crate::disk::STEP;
-use crate::reason;
 use crate::sftp::Upload;
+use procession::transport::reason;
 use procession::transport::{Digest, TransportError};
 use std::fs::File;
 use std::io::{Read, Seek};

@@ -4,7 +4,7 @@ use super::digests::{Summer, Tool};
 use super::listing::Listed;
 use super::untar::{Event, Untar};
 use crate::nonce::part_name;
-use crate::reason;
+use procession::transport::reason;
 use procession::transport::{
     Content, Digest, Digester, FileKind, Manifest, ManifestEntry, RemotePath, TransportError,
 };

@@ -1,16 +1,28 @@
-//! What an error of the system means to whoever asked.
+//! What an error of the system means to whoever asked: the same for every transport that touches files of this machine.
 
-use procession::transport::TransportError;
+use super::TransportError;
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 /// The reason for a failure at `path`.
-pub(crate) fn at(path: &Path, e: &Error) -> TransportError {
+///
+/// ```
+/// use procession::transport::{TransportError, reason};
+/// let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+/// assert_eq!(reason::at("/x".as_ref(), &missing), TransportError::NotFound("/x".into()));
+/// ```
+pub fn at(path: &Path, e: &Error) -> TransportError {
     named(&path.display().to_string(), e)
 }
 
 /// The reason for a failure of the thing that is called `name`: a path, a program, an address.
-pub(crate) fn named(name: &str, e: &Error) -> TransportError {
+///
+/// ```
+/// use procession::transport::{TransportError, reason};
+/// let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+/// assert_eq!(reason::named("a disk", &full), TransportError::NoSpace("a disk".into()));
+/// ```
+pub fn named(name: &str, e: &Error) -> TransportError {
     let name = name.to_owned();
     match e.kind() {
         // ENOTDIR: a part of the path is a file, so there is nothing at the path.
