@@ -137,18 +137,64 @@ fn a_frame_without_the_folder_of_its_attempt_starts_nothing() {
     assert_eq!((sandbox.run(&[]), sandbox.text("runs")), (Some(98), String::new()));
 }
 
-#[test]
-fn a_signal_for_the_frame_reaches_the_program_itself() {
-    let mut spec = script("trap 'echo soon >soon; exit 5' USR1; : >ready; while :; do sleep 0.1; done");
+/// A sandbox with a script that wants to be warned, and its frame, which runs as soon as this returns. `ps` is what the
+/// frame asks for processes instead of the real one.
+fn warned(text: &str, ps: Option<&str>) -> (Sandbox, Child) {
+    let mut spec = script(text);
     let time = |text: &str| text.parse().expect("a time");
     spec.resources.walltime = Some(time("1h"));
     spec.signal = Some(Signal { name: "USR1".into(), before: time("60s") });
     let sandbox = Sandbox::new(&spec);
-    let mut frame = sandbox.start(&[]);
+    let mut path = std::env::var("PATH").expect("a path");
+    if let Some(ps) = ps {
+        let tools = sandbox.dir.path().join("tools");
+        std::fs::create_dir(&tools).expect("made");
+        std::fs::write(tools.join("ps"), ps).expect("written");
+        Command::new("chmod").arg("755").arg(tools.join("ps")).status().expect("chmod");
+        path = format!("{}:{path}", tools.display());
+    }
+    let frame = sandbox.start(&[("PATH", &path)]);
     while !sandbox.path("ready").exists() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
+    (sandbox, frame)
+}
+
+/// Whether a child of this process has ended and waits to be asked how (proc(5), `/proc/PID/stat`).
+fn has_zombie(parent: u32) -> bool {
+    let stats = std::fs::read_dir("/proc").expect("proc").flatten();
+    let stats = stats.filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
+    let ours = format!("Z {parent} ");
+    stats.filter_map(|stat| Some(stat.rsplit_once(") ")?.1.starts_with(&ours))).any(|ours| ours)
+}
+
+fn signal(frame: &Child) {
     Command::new("kill").args(["-s", "USR1", &frame.id().to_string()]).status().expect("kill");
+}
+
+#[test]
+fn a_signal_for_the_frame_reaches_the_program_itself() {
+    let text = "trap 'echo soon >soon; exit 5' USR1; : >ready; while :; do sleep 0.1; done";
+    let (sandbox, mut frame) = warned(text, None);
+    signal(&frame);
     assert_eq!(frame.wait().expect("waited").code(), Some(5));
     assert_eq!((sandbox.text("soon"), sandbox.end()), ("soon\n".into(), Some(End::Exited { code: 5 })));
+}
+
+#[test]
+fn a_program_that_ends_while_the_frame_hands_a_signal_on_keeps_its_code() {
+    // The frame is busy with `ps` when the program ends, and is told of it there.
+    let ps = "#!/bin/sh\n: >listing\nwhile [ -e listing ]; do sleep 0.01; done\n";
+    let (sandbox, mut frame) =
+        warned(": >ready; while [ ! -e listing ]; do sleep 0.01; done; exit 5", Some(ps));
+    signal(&frame);
+    while !sandbox.path("listing").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    while !has_zombie(frame.id()) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    std::fs::remove_file(sandbox.path("listing")).expect("removed");
+    assert_eq!(frame.wait().expect("waited").code(), Some(5));
+    assert_eq!(sandbox.end(), Some(End::Exited { code: 5 }));
 }

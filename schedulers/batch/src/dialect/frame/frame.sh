@@ -84,6 +84,11 @@ while kill -s 0 "$payload" 2>/dev/null; do
     wait "$payload"
     code=$?
 done
+# The payload may have ended while this shell handed a signal on. Then `code` is what that signal did to the wait, and the
+# shell still knows the end of the payload; one that was told it already knows no such child, which is 127.
+wait "$payload" 2>/dev/null
+last=$?
+[ "$last" = 127 ] || code=$last
 for watch in $watches; do
     kill -s TERM "$watch" 2>/dev/null
 done
