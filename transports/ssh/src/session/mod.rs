@@ -8,6 +8,7 @@
 //! An edge of the socket, a new talk, a poke and a timer all lead to one pump: a call that is queued and never nested.
 
 mod conversation;
+mod flow;
 mod locks;
 mod pulse;
 mod reach;

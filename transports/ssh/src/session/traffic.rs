@@ -121,10 +121,11 @@ impl Traffic {
         if self.moved[1] > before[1] || !over.is_empty() {
             self.pulse.on_heard(now);
         }
-        if let Some(late) = self.talks.iter().filter_map(|t| t.patience(self.patience.answer)).min()
-            && now >= late
-        {
-            return Err(format!("the server did not answer for {:?}", self.patience.answer));
+        let late = |(_, asked): &(&str, Instant)| now >= *asked + self.patience.answer;
+        if let Some((what, _)) = self.talks.iter().filter_map(Conversation::unanswered).find(late) {
+            let standing: Vec<_> = self.talks.iter().map(Conversation::standing).collect();
+            log::debug!("a server does not answer; conversations: {}", standing.join("; "));
+            return Err(format!("the server was asked {what}, and did not for {:?}", self.patience.answer));
         }
         self.look_again(&over, self.moved != before, now);
         let worn = self.wears(now);
@@ -190,7 +191,8 @@ impl Traffic {
     pub(super) fn alarm(&self) -> Option<Instant> {
         let talks = self.talks.iter().flat_map(|talk| {
             let lingers = talk.lingers_since().filter(|_| !self.worn).map(|at| at + LINGER);
-            [talk.wake(), talk.patience(self.patience.answer), lingers]
+            let late = talk.unanswered().map(|(_, asked)| asked + self.patience.answer);
+            [talk.wake(), late, lingers]
         });
         talks.chain([self.pulse.next(self.patience.silence), self.look]).flatten().min()
     }
