@@ -235,7 +235,13 @@ impl Story {
         let outputs = self.site.shell.well(&["--json", "outputs", &id.to_string()]).json();
         let files = outputs["files"].as_array().expect("a list");
         let out = files.iter().find(|file| file["path"].as_str().is_some_and(|p| p.ends_with("/out.txt")));
-        let out = out.expect("it is required");
+        let Some(out) = out else {
+            panic!(
+                "process {id} has no out.txt: {:?}; {}",
+                self.site.shell.run(&["show", &id.to_string()]),
+                self.log()
+            )
+        };
         assert_eq!(out["now"], "intact", "process {id}");
         let text = std::fs::read_to_string(out["path"].as_str().expect("a path")).expect("it is intact");
         Some(text.trim().to_owned()).filter(|text| text != "keeper")
