@@ -56,6 +56,13 @@ pub trait Dialect {
     /// How far these jobs are; no answer for a job is [`Status::Unknown`].
     fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>>;
 
+    /// The same, and looks whether some of these jobs, which run as far as is known, have left evidence of their end. That counts
+    /// more than the word of a scheduler that lost its memory, and says that they run. Without such a look where a scheduler
+    /// knows better.
+    fn survey(&self, places: &[Place], _running: &[Place]) -> Call<Vec<(JobName, Status)>> {
+        self.status(places)
+    }
+
     /// Asks again, with all that the scheduler remembers: accounting where it has some, else the listing once more.
     fn look_up(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>>;
 

@@ -15,16 +15,27 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 struct Heard {
     running: bool,
+    /// It is being tidied up after. How it ended, the controller knows, and will say.
+    closing: bool,
+    /// It has left evidence of its end.
+    left: bool,
     /// Why it waits, if some of it does.
     waiting: Option<String>,
     said: Said,
 }
 
-/// What `ID|STATE|REASON|NAME` lines say.
+/// What `ID|STATE|REASON|NAME` lines say, and `left|NAME` after them.
 pub(super) fn now(lines: &[String]) -> Result<Vec<(JobName, Status)>, AnswerError> {
     let mut heard: BTreeMap<JobName, Heard> = BTreeMap::new();
     for line in lines {
-        hear(line, line, &mut heard)?;
+        match line.strip_prefix("left|").map(JobName::parse) {
+            Some(Some(name)) => {
+                if let Some(heard) = heard.get_mut(&name) {
+                    heard.left = true;
+                }
+            }
+            Some(None) | None => hear(line, line, &mut heard)?,
+        }
     }
     Ok(heard.into_iter().map(|(name, heard)| (name, heard.status())).collect())
 }
@@ -46,7 +57,7 @@ pub(super) fn now_and_then(lines: &[String]) -> Result<Vec<(JobName, Status)>, A
         match now.get_mut(&name) {
             Some(heard) => heard.said = std::mem::take(&mut heard.said).and(past.said),
             // What accounting takes for alive and the controller does not know is not over for sure, nor alive.
-            None if past.running || past.waiting.is_some() => {}
+            None if past.running || past.closing || past.waiting.is_some() => {}
             None => drop(now.insert(name, past)),
         }
     }
@@ -73,6 +84,7 @@ fn hear(row: &str, whole: &str, heard: &mut BTreeMap<JobName, Heard>) -> Result<
     }
     let heard = heard.entry(name).or_default();
     match meaning(state) {
+        Meaning::Closes => heard.closing = true,
         Meaning::Runs => heard.running = true,
         Meaning::Waits => heard.waiting = Some(explained(detail)),
         Meaning::New => heard.waiting = Some(format!("Slurm says that it is {state}")),
@@ -88,7 +100,9 @@ fn hear(row: &str, whole: &str, heard: &mut BTreeMap<JobName, Heard>) -> Result<
 
 impl Heard {
     fn status(self) -> Status {
-        match (self.running, self.waiting) {
+        match (self.running || self.closing, self.waiting) {
+            // Nobody runs who has left evidence of the end. How it ended is in there.
+            (true, _) if self.left && !self.closing => Status::Exited(Said::default()),
             (true, _) => Status::Running,
             (false, Some(reason)) => Status::Pending(reason),
             (false, None) => Status::Exited(self.said),
@@ -217,6 +231,22 @@ mod tests {
         assert_eq!(heard, [], "the controller does not know it: that is no word about it");
         let heard = now_and_then(&[line("now", "CANCELLED"), line("then", "RUNNING")]).expect("read");
         assert_eq!(heard, [(name(1), cancelled(None))]);
+    }
+
+    #[test]
+    fn who_has_left_evidence_of_the_end_does_not_run_whatever_the_controller_says() {
+        let line = |state: &str, process| format!("7|{state}|None|{}", name(process));
+        let left = |process| format!("left|{}", name(process));
+        let heard =
+            now(&[line("RUNNING", 1), line("RUNNING", 2), line("COMPLETING", 3), left(1), left(3), left(4)]);
+        let over = Status::Exited(Said::default());
+        assert_eq!(
+            heard.expect("read"),
+            [(name(1), over), (name(2), Status::Running), (name(3), Status::Running)]
+        );
+        // The job that Slurm put back into the queue is another run.
+        let waits = now(&[line("PENDING", 1), left(1)]).expect("read");
+        assert_eq!(waits, [(name(1), Status::Pending("None".into()))]);
     }
 
     #[test]
