@@ -36,7 +36,7 @@ const DEATHS: usize = 6;
 
 /// By this fault the controller has died for the last time. Jobs that it loses are looked for for two minutes, and the story
 /// has more to do meanwhile.
-const LAST_DEATH: usize = 28;
+const LAST_DEATH: usize = 20;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Fault {

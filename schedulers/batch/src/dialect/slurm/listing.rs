@@ -50,7 +50,8 @@ pub(super) fn now_and_then(lines: &[String]) -> Result<Vec<(JobName, Status)>, A
         if let Some(row) = line.strip_prefix("now|") {
             hear(row, line, &mut now)?;
         } else if let Some(row) = line.strip_prefix("then|") {
-            hear(row, line, &mut then)?;
+            // For accounting that is a run which was ended for another one, and not a job that waits.
+            hear(&row.replacen("|REQUEUED|", "|NODE_FAIL|", 1), line, &mut then)?;
         }
     }
     for (name, past) in then {
@@ -111,12 +112,17 @@ impl Heard {
 }
 
 impl Said {
-    /// So these tasks ended, or the job if it has none.
+    /// So these tasks ended, or the job if it has none. A frame starts its payload once, so if the node failed under one run of
+    /// a job, that was the one: what became of a later run is not about the payload.
     fn note(&mut self, tasks: Vec<u32>, end: End) {
-        if tasks.is_empty() {
-            self.end = Some(end);
-        } else {
-            self.tasks.extend(tasks.into_iter().map(|index| (index, end.clone())));
+        if tasks.is_empty() && self.end != Some(End::NodeFailure) {
+            self.end = Some(end.clone());
+        }
+        for index in tasks {
+            let said = self.tasks.entry(index).or_insert_with(|| end.clone());
+            if *said != End::NodeFailure {
+                *said = end.clone();
+            }
         }
     }
 }
@@ -231,6 +237,25 @@ mod tests {
         assert_eq!(heard, [], "the controller does not know it: that is no word about it");
         let heard = now_and_then(&[line("now", "CANCELLED"), line("then", "RUNNING")]).expect("read");
         assert_eq!(heard, [(name(1), cancelled(None))]);
+    }
+
+    #[test]
+    fn a_job_whose_node_failed_under_its_first_run_is_told_so_whatever_became_of_the_second() {
+        let row = |word: &str, id: &str, state: &str, code: &str, process| {
+            format!("{word}|{id}|{state}|{code}|{}", name(process))
+        };
+        let heard = now_and_then(&[
+            row("now", "7", "FAILED", "NonZeroExitCode", 1),
+            row("then", "7", "NODE_FAIL", "0:0", 1),
+            row("then", "7", "FAILED", "1:0", 1),
+            row("then", "8_1", "REQUEUED", "0:0", 2),
+            row("then", "8_1", "FAILED", "1:0", 2),
+            row("then", "8_2", "FAILED", "1:0", 2),
+        ]);
+        let mut tasks = Said::default();
+        tasks.tasks.extend([(1, End::NodeFailure), (2, End::Exited { code: 1 })]);
+        let told = [(name(1), Status::Exited(Said::of(End::NodeFailure))), (name(2), Status::Exited(tasks))];
+        assert_eq!(heard.expect("read"), told);
     }
 
     #[test]
