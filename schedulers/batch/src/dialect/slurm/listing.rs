@@ -112,18 +112,26 @@ impl Heard {
 }
 
 impl Said {
-    /// So these tasks ended, or the job if it has none. A frame starts its payload once, so if the node failed under one run of
-    /// a job, that was the one: what became of a later run is not about the payload.
+    /// So these tasks ended, or the job if it has none.
     fn note(&mut self, tasks: Vec<u32>, end: End) {
-        if tasks.is_empty() && self.end != Some(End::NodeFailure) {
-            self.end = Some(end.clone());
-        }
-        for index in tasks {
-            let said = self.tasks.entry(index).or_insert_with(|| end.clone());
-            if *said != End::NodeFailure {
-                *said = end.clone();
+        if tasks.is_empty() {
+            self.end = Some(after(self.end.take(), end));
+        } else {
+            for index in tasks {
+                let before = self.tasks.remove(&index);
+                self.tasks.insert(index, after(before, end.clone()));
             }
         }
+    }
+}
+
+/// How a job ended of which one run ended before another. A frame starts its payload once, so if the node failed under one run,
+/// that was the one, and the code of a later run is not the payload's. Slurm 22.05 has started the second run too soon after the
+/// first, refused it (`Job credential revoked`) and told it as `FAILED`, `1:0`.
+fn after(before: Option<End>, end: End) -> End {
+    match (before, end) {
+        (Some(End::NodeFailure), End::Exited { code: _ } | End::Signalled { signal: _ }) => End::NodeFailure,
+        (Some(_) | None, end) => end,
     }
 }
 
@@ -251,10 +259,17 @@ mod tests {
             row("then", "8_1", "REQUEUED", "0:0", 2),
             row("then", "8_1", "FAILED", "1:0", 2),
             row("then", "8_2", "FAILED", "1:0", 2),
+            row("then", "9", "NODE_FAIL", "1:0", 3),
+            row("then", "9", "CANCELLED by me", "0:0", 3),
         ]);
         let mut tasks = Said::default();
         tasks.tasks.extend([(1, End::NodeFailure), (2, End::Exited { code: 1 })]);
-        let told = [(name(1), Status::Exited(Said::of(End::NodeFailure))), (name(2), Status::Exited(tasks))];
+        let told = [
+            (name(1), Status::Exited(Said::of(End::NodeFailure))),
+            (name(2), Status::Exited(tasks)),
+            // Somebody did not want it to run again.
+            (name(3), cancelled(Some("me"))),
+        ];
         assert_eq!(heard.expect("read"), told);
     }
 
