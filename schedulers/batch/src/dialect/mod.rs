@@ -53,14 +53,14 @@ pub trait Dialect {
     /// The same, and makes sure that a submission that has not arrived never starts.
     fn fence(&self, place: &Place) -> Call<Found>;
 
-    /// How far these jobs are; no answer for a job is [`Status::Unknown`].
-    fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>>;
+    /// How far these jobs are; no answer for a job is [`Status::Unknown`]. Some of them are `running`, as far as is known: who of
+    /// these has left evidence of the end has ended, though a scheduler that lost its memory says that it runs. A scheduler that
+    /// keeps its memory is simply believed.
+    fn survey(&self, places: &[Place], running: &[Place]) -> Call<Vec<(JobName, Status)>>;
 
-    /// The same, and looks whether some of these jobs, which run as far as is known, have left evidence of their end. That counts
-    /// more than the word of a scheduler that lost its memory, and says that they run. Without such a look where a scheduler
-    /// knows better.
-    fn survey(&self, places: &[Place], _running: &[Place]) -> Call<Vec<(JobName, Status)>> {
-        self.status(places)
+    /// The same, and nobody's word is doubted.
+    fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>> {
+        self.survey(places, &[])
     }
 
     /// Asks again, with all that the scheduler remembers: accounting where it has some, else the listing once more.
@@ -69,7 +69,7 @@ pub trait Dialect {
     /// Ends a job, or makes sure that it can never start.
     fn cancel(&self, place: &Place, id: Option<&JobId>, force: Force) -> Call<Cancelled>;
 
-    /// How many jobs one command of [`status`](Dialect::status) can ask about. A listing that is the same whoever is asked
+    /// How many jobs one command of [`survey`](Dialect::survey) can ask about. A listing that is the same whoever is asked
     /// about covers all of them: `usize::MAX`.
     fn reach(&self) -> usize {
         CHUNK

@@ -72,10 +72,6 @@ impl Dialect for Slurm {
         Call { argv: sh(scripts::FENCE, args), read: read_found }
     }
 
-    fn status(&self, _: &[Place]) -> Call<Vec<(JobName, Status)>> {
-        self.survey(&[], &[])
-    }
-
     fn survey(&self, _: &[Place], running: &[Place]) -> Call<Vec<(JobName, Status)>> {
         let args = running.iter().flat_map(Place::args);
         Call { argv: sh(scripts::STATUS, args), read: |exit| listing::now(&framed(exit)?) }
