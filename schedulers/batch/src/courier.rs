@@ -7,7 +7,7 @@
 use crate::dialect::{bundle, call_of, parts, sh};
 use crate::poller::{ANSWER_WITHIN, KEEP, died};
 use procession::transport::{Answer, Exec, Exit, Op, Transport, TransportError};
-use stakker::{CX, lazy, ret_to};
+use stakker::{CX, FixedTimerKey, Ret, after, lazy, ret_to};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -20,10 +20,16 @@ pub const AT_ONCE: usize = 2;
 /// After this long a command begins no more of its calls. One that waits for a frozen scheduler has still time to say so.
 pub const BEGIN_WITHIN: Duration = Duration::from_secs(20);
 
+/// Results wait at most so long for submissions.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The actor. See the [module](self).
 pub struct Courier {
     transport: Transport,
     lanes: Vec<Lane>,
+    /// Who waits until no job is on its way into the queue.
+    patient: Vec<Ret<()>>,
+    patience: Option<FixedTimerKey>,
 }
 
 /// A command for the host.
@@ -41,13 +47,26 @@ pub struct Order {
 pub struct Manner {
     /// With whom it may go.
     pub company: Company,
-    /// It waits for no other work on the host.
-    pub urgent: bool,
+    /// What goes before what.
+    pub rank: Rank,
 }
 
 impl Manner {
     /// With others like it, and when it is its turn.
-    pub const COMMON: Manner = Manner { company: Company::Bundled, urgent: false };
+    pub const COMMON: Manner = Manner { company: Company::Bundled, rank: Rank::Common };
+    /// A submission.
+    pub const ENTRY: Manner = Manner { company: Company::Bundled, rank: Rank::Entry };
+}
+
+/// What goes before what.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Rank {
+    /// It goes when it is its turn.
+    Common,
+    /// It brings a job into the queue, where it gets older and may start. Results lie safely, and wait for that.
+    Entry,
+    /// It waits for no other work on the host: whoever cancels a thousand jobs does not wait for what they are doing.
+    Control,
 }
 
 /// How calls of one script go together in one command.
@@ -76,7 +95,7 @@ struct Parcel {
 impl Courier {
     /// A courier for one host.
     pub fn init(_: CX![], transport: Transport) -> Option<Courier> {
-        Some(Courier { transport, lanes: Vec::new() })
+        Some(Courier { transport, lanes: Vec::new(), patient: Vec::new(), patience: None })
     }
 
     /// Runs a command on the host. If it is one of our scripts, calls of the same script may go with it.
@@ -97,14 +116,35 @@ impl Courier {
         }
     }
 
+    /// Answers when no job is on its way into the queue of the host, and after [`PATIENCE`] at the latest: fetching the results
+    /// of one job takes the host longer than submitting ten.
+    pub fn when_calm(&mut self, cx: CX![], ret: Ret<()>) {
+        if self.is_calm() {
+            return ret.ret(());
+        }
+        self.patient.push(ret);
+        if self.patience.is_none() {
+            self.patience = Some(after!(PATIENCE, [cx], on_patience_over()));
+        }
+    }
+
+    fn is_calm(&self) -> bool {
+        let is_idle = |lane: &Lane| lane.away == 0 && lane.waiting.is_empty();
+        self.lanes.iter().all(|lane| lane.manner.rank != Rank::Entry || is_idle(lane))
+    }
+
+    fn on_patience_over(&mut self, _: CX![]) {
+        self.patience = None;
+        self.patient.drain(..).for_each(|ret| ret.ret(()));
+    }
+
     fn depart(&mut self, cx: CX![], number: usize) {
         while let Some(lane) = self.lanes.get_mut(number)
             && lane.away < AT_ONCE
             && !lane.waiting.is_empty()
         {
             let sizes = lane.waiting.iter().map(|parcel| parcel.args.iter().map(String::len).sum());
-            let most = lane.manner.company.most();
-            let load = load(sizes, most, AT_ONCE - lane.away);
+            let load = lane.manner.company.load(sizes);
             let parcels: Vec<Parcel> = lane.waiting.drain(..load).collect();
             lane.away += 1;
             let manner = lane.manner;
@@ -137,22 +177,36 @@ impl Courier {
             self.lanes[number].waiting.push_front(parcel);
         }
         self.depart(cx, number);
+        if self.is_calm() {
+            if let Some(timer) = self.patience.take() {
+                cx.timer_del(timer);
+            }
+            self.on_patience_over(cx);
+        }
     }
 
     fn send(&mut self, argv: Vec<String>, manner: Manner, ret: Answer<Exit>) {
-        let urgent = manner.urgent;
+        let urgent = manner.rank == Rank::Control;
         let exec = Exec { timeout: Some(ANSWER_WITHIN), keep: KEEP, urgent, ..Exec::new(argv) };
         self.transport.op(Op::Exec(exec, ret));
     }
 }
 
 impl Company {
-    /// How many calls are in one command.
-    fn most(self) -> usize {
-        match self {
-            Company::Bundled => MOST,
-            Company::Joined => usize::MAX,
-        }
+    /// How many of the calls that wait go into the next command: at least one. A bundle leaves the others their share, since
+    /// its calls run one after the other.
+    fn load(self, sizes: impl ExactSizeIterator<Item = usize>) -> usize {
+        let most = match self {
+            Company::Bundled => sizes.len().div_ceil(AT_ONCE).min(MOST),
+            Company::Joined => sizes.len(),
+        };
+        let mut room = MOST_BYTES;
+        let fits = |size: &usize| {
+            let fits = *size <= room;
+            room = room.saturating_sub(*size);
+            fits
+        };
+        sizes.take(most).take_while(fits).count().max(1)
     }
 
     /// The command for these arguments of a script; for one call, the call as it came.
@@ -168,18 +222,6 @@ impl Company {
     }
 }
 
-/// How many of the calls that wait go into the next command, when so many commands may begin: at least one.
-fn load(sizes: impl ExactSizeIterator<Item = usize>, most: usize, commands: usize) -> usize {
-    let most = sizes.len().div_ceil(commands).min(most);
-    let mut room = MOST_BYTES;
-    let fits = |size: &usize| {
-        let fits = *size <= room;
-        room = room.saturating_sub(*size);
-        fits
-    };
-    sizes.take(most).take_while(fits).count().max(1)
-}
-
 /// What each of the calls of a command is told; none for those that were not begun.
 fn answers(exit: Result<Exit, TransportError>, calls: usize) -> Vec<Option<Result<Exit, TransportError>>> {
     match exit {
@@ -191,23 +233,27 @@ fn answers(exit: Result<Exit, TransportError>, calls: usize) -> Vec<Option<Resul
 
 #[cfg(test)]
 mod tests {
-    use super::{AT_ONCE, Company, MOST, MOST_BYTES, answers, load};
+    use super::{Company, MOST, MOST_BYTES, answers};
     use procession::transport::{Ended, Exit, TransportError};
 
+    fn load<const N: usize>(company: Company, sizes: [usize; N]) -> usize {
+        company.load(sizes.into_iter())
+    }
+
     #[test]
-    fn what_waits_goes_together_and_is_shared_by_the_commands_that_may_begin() {
-        assert_eq!(load([10].into_iter(), MOST, AT_ONCE), 1);
-        assert_eq!(load([10; 5].into_iter(), MOST, 1), 5);
-        assert_eq!(load([10; 5].into_iter(), MOST, 2), 3);
-        assert_eq!(load(vec![10; 1000].into_iter(), MOST, 2), MOST);
+    fn what_waits_goes_together_and_bundles_share_it() {
+        assert_eq!(load(Company::Bundled, [10]), 1);
+        assert_eq!(load(Company::Bundled, [10; 5]), 3);
+        assert_eq!(load(Company::Bundled, [10; 1000]), MOST);
+        assert_eq!(load(Company::Joined, [10; 1000]), 1000);
     }
 
     #[test]
     fn a_command_is_no_longer_than_a_host_can_take() {
-        assert_eq!(load([MOST_BYTES / 2; 5].into_iter(), MOST, 1), 2);
-        assert_eq!(load([1, MOST_BYTES, 1].into_iter(), MOST, 1), 1);
+        assert_eq!(load(Company::Joined, [MOST_BYTES / 2; 5]), 2);
+        assert_eq!(load(Company::Bundled, [1, MOST_BYTES, 1, 1]), 1);
         // What is too large for any command is the transport's to refuse.
-        assert_eq!(load([2 * MOST_BYTES, 1].into_iter(), MOST, 1), 1);
+        assert_eq!(load(Company::Joined, [2 * MOST_BYTES, 1]), 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How the process of a job carries out its verbs: each is an operation or two, and ends in an answer for the machine.
 
-use crate::courier::{Manner, Order};
+use crate::courier::{Manner, Order, Rank};
 use crate::dialect::{Call, Cleaned, Evidence, JobId, Status, clean};
 use crate::machine::Verb;
 use crate::monitor::{Judgement, Look, Monitor, Watch, judge};
@@ -40,7 +40,7 @@ impl SchedulerProcess {
             },
             Verb::Submit => {
                 let call = dialect.submit(&job.plan.spec, &at.place);
-                self.ask(job, step, at, call, Manner::COMMON, Answer::Submitted);
+                self.ask(job, step, at, call, Manner::ENTRY, Answer::Submitted);
             }
             Verb::Ask => {
                 let call = dialect.ask(&at.place);
@@ -53,11 +53,14 @@ impl SchedulerProcess {
             Verb::Follow => self.listen(job, step, at),
             Verb::ReadEvidence => self.read_evidence(job, step, at),
             Verb::LookUp => self.look_up(job, step, at),
-            Verb::Collect => self.collect(cx, job, step, at),
+            Verb::Collect => {
+                let courier = at.host.courier.clone();
+                let ret = step.reply(move |this: &mut Self, cx, step, ()| this.collect(cx, job, step, at));
+                call!([courier], when_calm(ret));
+            }
             Verb::Cancel(force) => {
                 let call = dialect.cancel(&at.place, job_of(&job.at), force);
-                // Whoever cancels a thousand jobs does not wait for what they are doing.
-                let manner = Manner { company: dialect.cancels(), urgent: true };
+                let manner = Manner { company: dialect.cancels(), rank: Rank::Control };
                 self.ask(job, step, at, call, manner, Answer::Cancelled);
             }
             Verb::Remove => self.remove(job, step, at),
