@@ -65,8 +65,8 @@ impl Dialect for Chosen {
     fn fence(&self, place: &Place) -> Call<Found> {
         self.dialect.fence(place)
     }
-    fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>> {
-        self.dialect.status(places)
+    fn survey(&self, places: &[Place], running: &[Place]) -> Call<Vec<(JobName, Status)>> {
+        self.dialect.survey(places, running)
     }
     fn look_up(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>> {
         self.dialect.look_up(places)

@@ -56,8 +56,15 @@ pub trait Dialect {
     /// The same, and makes sure that a submission that has not arrived never starts.
     fn fence(&self, place: &Place) -> Call<Found>;
 
-    /// How far these jobs are; no answer for a job is [`Status::Unknown`].
-    fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>>;
+    /// How far these jobs are; no answer for a job is [`Status::Unknown`]. Some of them are `running`, as far as is known: who of
+    /// these has left evidence of the end has ended, though a scheduler that lost its memory says that it runs. A scheduler that
+    /// keeps its memory is simply believed.
+    fn survey(&self, places: &[Place], running: &[Place]) -> Call<Vec<(JobName, Status)>>;
+
+    /// The same, and nobody's word is doubted.
+    fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>> {
+        self.survey(places, &[])
+    }
 
     /// Asks again, with all that the scheduler remembers: accounting where it has some, else the listing once more.
     fn look_up(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>>;
@@ -70,7 +77,7 @@ pub trait Dialect {
         Company::Bundled
     }
 
-    /// How many jobs one command of [`status`](Dialect::status) can ask about. A listing that is the same whoever is asked
+    /// How many jobs one command of [`survey`](Dialect::survey) can ask about. A listing that is the same whoever is asked
     /// about covers all of them: `usize::MAX`.
     fn reach(&self) -> usize {
         CHUNK

@@ -73,8 +73,9 @@ impl Dialect for Slurm {
         Call { argv: sh(scripts::FENCE, args), read: read_found }
     }
 
-    fn status(&self, _: &[Place]) -> Call<Vec<(JobName, Status)>> {
-        Call { argv: sh(scripts::STATUS, []), read: |exit| listing::now(&framed(exit)?) }
+    fn survey(&self, _: &[Place], running: &[Place]) -> Call<Vec<(JobName, Status)>> {
+        let args = running.iter().flat_map(Place::args);
+        Call { argv: sh(scripts::STATUS, args), read: |exit| listing::now(&framed(exit)?) }
     }
 
     fn look_up(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>> {
