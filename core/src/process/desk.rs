@@ -90,7 +90,7 @@ impl<P: Process> Desk<P> {
 
     /// The process in this place.
     pub(crate) fn find(&self, place: Place) -> Option<Found<P>> {
-        match self.rows.borrow().get(place)? {
+        match self.rows.borrow().at(place)? {
             Row::Live { own, .. } | Row::Awaited { own, .. } => Some(Found::Live((**own).clone())),
             Row::Over { end, .. } => Some(Found::Over(end.clone())),
         }
@@ -117,7 +117,7 @@ impl<P: Process> Desk<P> {
     /// A process has ended: who waits for it is told, its actor goes, its outcome stays for those who still refer to it.
     pub(super) fn ended(&self, place: Place, outcome: OutcomeOf<P>) {
         let mut rows = self.rows.borrow_mut();
-        let Some(row) = rows.get_mut(place).filter(|row| row.actor().is_some()) else { return };
+        let Some(row) = rows.at_mut(place).filter(|row| row.actor().is_some()) else { return };
         match *row.handles() {
             0 => {
                 let Some(gone) = rows.remove(place) else { return };
@@ -156,7 +156,7 @@ impl<P: Process> Desk<P> {
 
     /// Lets `waiter` know the outcome: now, or when the process has ended.
     pub(super) fn wait(&self, place: Place, waiter: Ret<OutcomeOf<P>>) {
-        let end = match self.rows.borrow_mut().get_mut(place) {
+        let end = match self.rows.borrow_mut().at_mut(place) {
             Some(Row::Over { end, .. }) => end.clone(),
             Some(row) => return row.keep(Kept::Waiter(waiter)),
             None => return,
@@ -167,7 +167,7 @@ impl<P: Process> Desk<P> {
 
     /// Calls `with` for the row in this place. It must not call anybody's code.
     pub(super) fn row<T>(&self, place: Place, with: impl FnOnce(&mut Row<P>) -> Option<T>) -> Option<T> {
-        with(self.rows.borrow_mut().get_mut(place)?)
+        with(self.rows.borrow_mut().at_mut(place)?)
     }
 
     /// Calls `with` for what the process keeps. Whom it calls may come back for more.
@@ -184,7 +184,7 @@ impl<P: Process> Desk<P> {
     /// Keeps something for a process. If that has ended, it is dropped, when nothing is borrowed.
     pub(super) fn keep(&self, place: Place, kept: Kept<P>) {
         let mut rows = self.rows.borrow_mut();
-        match rows.get_mut(place) {
+        match rows.at_mut(place) {
             Some(row @ (Row::Live { .. } | Row::Awaited { .. })) => row.keep(kept),
             Some(Row::Over { .. }) | None => {
                 drop(rows);
@@ -238,7 +238,7 @@ impl<P: Process> Desk<P> {
 
     /// The actor in this place.
     pub(super) fn actor(&self, place: Place) -> Option<Actor<P>> {
-        Some((**self.rows.borrow().get(place)?.actor()?).clone())
+        Some((**self.rows.borrow().at(place)?.actor()?).clone())
     }
 }
 
@@ -257,16 +257,16 @@ impl<P: Process> AnyDesk for Desk<P> {
     }
 
     fn is_live(&self, place: Place) -> bool {
-        self.rows.borrow().get(place).is_some_and(|row| row.actor().is_some())
+        self.rows.borrow().at(place).is_some_and(|row| row.actor().is_some())
     }
 
     fn id_of(&self, place: Place) -> Option<ProcessId> {
-        self.rows.borrow().get(place)?.id()
+        self.rows.borrow().at(place)?.id()
     }
 
     fn count_handle(&self, place: Place, by: i32) {
         let mut rows = self.rows.borrow_mut();
-        let Some(row) = rows.get_mut(place) else { return };
+        let Some(row) = rows.at_mut(place) else { return };
         *row.handles() = row.handles().saturating_add_signed(by);
         let forgotten = match row {
             Row::Over { handles: 0, .. } => rows.remove(place),

@@ -61,7 +61,7 @@ impl<T> Slab<T> {
         first
     }
 
-    pub fn get(&self, place: Place) -> Option<&T> {
+    pub fn at(&self, place: Place) -> Option<&T> {
         let (block, at) = (self.blocks.get(place.index as usize / BLOCK)?, place.index as usize % BLOCK);
         match &block.entries[at] {
             Entry::Taken(item) if block.generations[at] == place.generation => Some(item),
@@ -69,7 +69,7 @@ impl<T> Slab<T> {
         }
     }
 
-    pub fn get_mut(&mut self, place: Place) -> Option<&mut T> {
+    pub fn at_mut(&mut self, place: Place) -> Option<&mut T> {
         let (block, at) = (self.blocks.get_mut(place.index as usize / BLOCK)?, place.index as usize % BLOCK);
         match &mut block.entries[at] {
             Entry::Taken(item) if block.generations[at] == place.generation => Some(item),
@@ -100,21 +100,21 @@ mod tests {
     fn a_place_is_used_again_and_the_stale_one_is_found_out() {
         let mut slab = Slab::default();
         let places: Vec<Place> = (0..200).map(|n| slab.insert(n)).collect();
-        assert!(places.iter().zip(0..).all(|(place, n)| slab.get(*place) == Some(&n)));
+        assert!(places.iter().zip(0..).all(|(place, n)| slab.at(*place) == Some(&n)));
         assert_eq!(slab.remove(places[70]), Some(70));
         assert_eq!(slab.remove(places[70]), None);
         let again = slab.insert(1000);
         assert_eq!(again.index, places[70].index);
-        assert_eq!(slab.get(places[70]), None);
-        assert_eq!(slab.get_mut(places[70]), None);
-        assert_eq!(slab.get(again), Some(&1000));
+        assert_eq!(slab.at(places[70]), None);
+        assert_eq!(slab.at_mut(places[70]), None);
+        assert_eq!(slab.at(again), Some(&1000));
     }
 
     #[test]
     fn the_default_place_is_never_taken() {
         let mut slab = Slab::default();
         slab.insert(0);
-        assert_eq!(slab.get(Place::default()), None);
+        assert_eq!(slab.at(Place::default()), None);
     }
 
     #[test]
