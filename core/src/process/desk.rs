@@ -9,7 +9,7 @@
 use super::drive::{self, Poke};
 use super::few::Few;
 use super::life::Birth;
-use super::row::{End, Kept, Row, Ties};
+use super::row::{End, Kept, More, Row};
 use super::slab::{Place, Slab};
 use super::step::Word;
 use super::{OutcomeOf, Process};
@@ -100,8 +100,8 @@ impl<P: Process> Desk<P> {
     pub(super) fn settle(&self, own: ActorOwn<P>, birth: &Birth<P>) -> Place {
         let &Birth { id, seq, parent, .. } = birth;
         let is_tied = id.is_some() || parent.is_some();
-        let ties = is_tied.then(|| Ties { id, seq, parent, pending: None, ledger: Vec::new() });
-        let place = self.rows.borrow_mut().insert(Row::live(own, ties));
+        let more = is_tied.then(|| More::tied(id, seq, parent));
+        let place = self.rows.borrow_mut().insert(Row::live(own, more));
         self.kernel.count_in(self.slot(place), id);
         place
     }
@@ -139,9 +139,7 @@ impl<P: Process> Desk<P> {
         let (own, kept) = match gone {
             Row::Live { own, more: None, .. } => (own, Few::None),
             Row::Live { own, more: Some(more), .. } => {
-                if let Some(ties) = more.ties {
-                    (id, parent) = (ties.id, ties.parent);
-                }
+                (id, parent) = (more.id, more.parent);
                 (own, more.kept)
             }
             Row::Awaited { own, waiter, .. } => (own, Few::One(Kept::Waiter(waiter))),
@@ -165,17 +163,17 @@ impl<P: Process> Desk<P> {
         self.kernel.on_outside();
     }
 
-    /// Calls `with` for the row in this place. It must not call anybody's code.
-    pub(super) fn row<T>(&self, place: Place, with: impl FnOnce(&mut Row<P>) -> Option<T>) -> Option<T> {
-        with(self.rows.borrow_mut().at_mut(place)?)
+    /// Calls `with` for what few processes have, if this one has it. It must not call anybody's code.
+    pub(super) fn more<T>(&self, place: Place, with: impl FnOnce(&mut More<P>) -> T) -> Option<T> {
+        self.rows.borrow_mut().at_mut(place)?.more().map(with)
     }
 
     /// Calls `with` for what the process keeps. Whom it calls may come back for more.
     pub(super) fn lend(&self, place: Place, with: impl FnOnce(&[Kept<P>])) {
-        let lent = self.row(place, |row| Some(std::mem::replace(row.kept()?, Few::None)));
+        let lent = self.more(place, |more| std::mem::replace(&mut more.kept, Few::None));
         let Some(kept) = lent else { return };
         with(kept.as_slice());
-        let later = self.row(place, |row| Some(std::mem::replace(row.kept()?, kept)));
+        let later = self.more(place, |more| std::mem::replace(&mut more.kept, kept));
         if let Some(later) = later {
             later.consume(|kept| self.keep(place, kept));
         }

@@ -1,7 +1,7 @@
 //! The lifecycle of one process: the field through which the framework keeps its books in the author's struct.
 
 use super::desk::{AnyDesk, Desk};
-use super::row::{Kept, Ties};
+use super::row::{Kept, More};
 use super::slab::Place;
 use super::{Child, Outcome, OutcomeOf, Phase, PhaseOf, Process, State, children};
 use crate::journal::{Desired, EffectEnd, EffectRow, Entry, Stage};
@@ -158,7 +158,7 @@ impl<P: Process> Life<P> {
     pub fn owe(&mut self, effect: EffectRow) {
         if let (true, Some(process)) = (self.marks.any(Marks::DURABLE), self.id()) {
             let at = self.kernel().wall();
-            self.ties(|ties| ties.ledger.push(Entry::EffectMade { process, effect, at }));
+            self.more(|more| more.ledger.push(Entry::EffectMade { process, effect, at }));
         }
     }
 
@@ -166,7 +166,7 @@ impl<P: Process> Life<P> {
     pub fn settle(&mut self, effect: EffectRow, end: EffectEnd) {
         if let (true, Some(process)) = (self.marks.any(Marks::DURABLE), self.id()) {
             let at = self.kernel().wall();
-            self.ties(|ties| ties.ledger.push(Entry::EffectEnded { process, effect, end, at }));
+            self.more(|more| more.ledger.push(Entry::EffectEnded { process, effect, end, at }));
         }
     }
 
@@ -189,9 +189,9 @@ impl<P: Process> Life<P> {
         self.desk.slot(self.place)
     }
 
-    /// What binds it to its journal and to its parent; it is at the desk.
-    pub(super) fn ties<T>(&self, with: impl FnOnce(&mut Ties<P>) -> T) -> Option<T> {
-        self.desk.row(self.place, |row| row.ties().map(with))
+    /// What few processes have, if this one has it. It is at the desk.
+    pub(super) fn more<T>(&self, with: impl FnOnce(&mut More<P>) -> T) -> Option<T> {
+        self.desk.more(self.place, with)
     }
 
     /// The name of this process in a message.

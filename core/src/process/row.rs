@@ -35,19 +35,13 @@ pub(crate) struct End<P: Process> {
     pub outcome: OutcomeOf<P>,
 }
 
+/// What processes have that are in a journal, are children, or keep something.
 pub(super) struct More<P: Process> {
-    pub kept: Few<Kept<P>>,
-    /// Of a process that is in a journal, or a child. In a box of its own: most processes of which many are born at a time
-    /// are neither.
-    pub ties: Option<Box<Ties<P>>>,
-}
-
-/// What binds a process to its journal and to its parent.
-pub(super) struct Ties<P: Process> {
     /// The number in the journal, of a process that is in one.
     pub id: Option<ProcessId>,
     pub seq: u64,
     pub parent: Option<Slot>,
+    pub kept: Few<Kept<P>>,
     pub pending: Option<Pending<P>>,
     /// Ledger entries that go into the journal with the next transition.
     pub ledger: Vec<Entry>,
@@ -71,15 +65,19 @@ pub(super) enum Pending<P: Process> {
 }
 
 impl<P: Process> More<P> {
-    fn with(kept: Few<Kept<P>>) -> Box<More<P>> {
-        Box::new(More { kept, ties: None })
+    /// Of a process with this number and this parent.
+    pub fn tied(id: Option<ProcessId>, seq: u64, parent: Option<Slot>) -> More<P> {
+        More { id, seq, parent, kept: Few::None, pending: None, ledger: Vec::new() }
+    }
+
+    fn with(kept: Kept<P>) -> Box<More<P>> {
+        Box::new(More { kept: Few::One(kept), ..More::tied(None, 0, None) })
     }
 }
 
 impl<P: Process> Row<P> {
-    pub fn live(own: ActorOwn<P>, ties: Option<Ties<P>>) -> Row<P> {
-        let more = ties.map(|ties| Box::new(More { kept: Few::None, ties: Some(Box::new(ties)) }));
-        Row::Live { own, more, handles: 0 }
+    pub fn live(own: ActorOwn<P>, more: Option<More<P>>) -> Row<P> {
+        Row::Live { own, more: more.map(Box::new), handles: 0 }
     }
 
     pub fn over(end: End<P>) -> Row<P> {
@@ -96,7 +94,7 @@ impl<P: Process> Row<P> {
 
     pub fn id(&self) -> Option<ProcessId> {
         match self {
-            Row::Live { more, .. } => more.as_ref()?.ties.as_ref()?.id,
+            Row::Live { more, .. } => more.as_ref()?.id,
             Row::Awaited { .. } => None,
             Row::Over { end, .. } => end.id,
         }
@@ -117,14 +115,14 @@ impl<P: Process> Row<P> {
                 *self = Row::Awaited { own: own.owned(), waiter, handles: *handles };
             }
             (Row::Live { more, .. }, kept @ (Kept::Guard(_) | Kept::Watcher(_))) => {
-                *more = Some(More::with(Few::One(kept)));
+                *more = Some(More::with(kept));
             }
             (Row::Awaited { own, handles, .. }, kept) => {
                 let live = Row::Live { own: own.owned(), more: None, handles: *handles };
                 if let Row::Awaited { waiter, .. } = std::mem::replace(self, live)
                     && let Row::Live { more, .. } = self
                 {
-                    let both = more.insert(More::with(Few::One(Kept::Waiter(waiter))));
+                    let both = more.insert(More::with(Kept::Waiter(waiter)));
                     both.kept.push(kept);
                 }
             }
@@ -132,16 +130,8 @@ impl<P: Process> Row<P> {
         }
     }
 
-    /// What it keeps, unless that is nothing or one waiter.
-    pub fn kept(&mut self) -> Option<&mut Few<Kept<P>>> {
-        self.more().map(|more| &mut more.kept)
-    }
-
-    pub fn ties(&mut self) -> Option<&mut Ties<P>> {
-        self.more()?.ties.as_deref_mut()
-    }
-
-    fn more(&mut self) -> Option<&mut More<P>> {
+    /// What few processes have, of one that has it.
+    pub fn more(&mut self) -> Option<&mut More<P>> {
         match self {
             Row::Live { more, .. } => more.as_deref_mut(),
             Row::Awaited { .. } | Row::Over { .. } => None,

@@ -68,10 +68,10 @@ fn outcome_json<O: serde::Serialize>(outcome: &Outcome<O>) -> Result<Option<Stri
 
 /// Hands a transition to the journal, together with the ledger entries that were noted for it.
 fn commit<P: Process>(life: &mut Life<P>, pending: Pending<P>, entry: impl FnOnce(ProcessId, u64) -> Entry) {
-    let noted = life.ties(|ties| {
-        ties.seq += 1;
-        ties.pending = Some(pending);
-        Some((entry(ties.id?, ties.seq), std::mem::take(&mut ties.ledger)))
+    let noted = life.more(|more| {
+        more.seq += 1;
+        more.pending = Some(pending);
+        Some((entry(more.id?, more.seq), std::mem::take(&mut more.ledger)))
     });
     let Some((entry, ledger)) = noted.flatten() else { return };
     life.marks.set(Marks::COMMITTING);
@@ -82,7 +82,7 @@ fn commit<P: Process>(life: &mut Life<P>, pending: Pending<P>, entry: impl FnOnc
 pub(super) fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
     let life = this.life();
     life.marks.clear(Marks::COMMITTING);
-    match life.ties(|ties| ties.pending.take()).flatten() {
+    match life.more(|more| more.pending.take()).flatten() {
         Some(Pending::Enter(stage, state)) => {
             enter(life, cx, stage, state);
             settle(this, cx);
@@ -105,7 +105,7 @@ pub(super) fn leave<P: Process>(life: &mut Life<P>) {
 #[inline(never)]
 fn drop_guards<P: Process>(life: &Life<P>) {
     let is_guard = |kept: &Kept<P>| matches!(kept, Kept::Guard(_));
-    drop(life.desk.row(life.place, |row| Some(row.kept()?.take_out(is_guard))));
+    drop(life.more(|more| more.kept.take_out(is_guard)));
 }
 
 #[inline]

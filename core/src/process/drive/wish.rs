@@ -29,15 +29,15 @@ pub(super) fn on_desire<P: Process>(this: &mut P, cx: CX![P], wish: Desired) {
 
 fn write_desire<P: Process>(life: &Life<P>) {
     let (desired, at) = (life.desired, life.kernel().wall());
-    let entry = life.ties(|ties| {
+    let entry = life.more(|more| {
         // While a transition is on its way, its stage is the one that the journal has next.
-        let stage = match &ties.pending {
+        let stage = match &more.pending {
             Some(Pending::Enter(stage, _)) => *stage,
             Some(Pending::End(_)) => return None,
             None => life.stage,
         };
-        ties.seq += 1;
-        Some(Entry::Step { id: ties.id?, seq: ties.seq, stage, desired, state: None, at })
+        more.seq += 1;
+        Some(Entry::Step { id: more.id?, seq: more.seq, stage, desired, state: None, at })
     });
     if let Some(entry) = entry.flatten() {
         life.kernel().note(entry);
