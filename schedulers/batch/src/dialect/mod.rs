@@ -2,6 +2,7 @@
 //! reads answers. It never runs anything, and knows no actor, no clock and no socket.
 
 mod answer;
+mod bundle;
 mod direct;
 mod frame;
 mod gridengine;
@@ -13,6 +14,7 @@ mod sandbox;
 mod slurm;
 
 pub use answer::{AnswerError, BEGIN, END, framed, framed_line, read_cancelled, read_found};
+pub use bundle::{BUNDLE, bundle, call_of, parts};
 pub use direct::{Direct, scripts as direct_scripts};
 pub use frame::Frame;
 pub use gridengine::{GridEngine, account as gridengine_account, listing as gridengine_listing};
@@ -26,6 +28,7 @@ pub use sandbox::{
 };
 pub use slurm::{Slurm, scripts as slurm_scripts};
 
+use crate::courier::Company;
 use crate::poller::{CHUNK, Pace};
 use crate::{JobName, JobSpec, Place, Said, SpecError};
 use procession::transport::Exit;
@@ -61,6 +64,11 @@ pub trait Dialect {
 
     /// Ends a job, or makes sure that it can never start.
     fn cancel(&self, place: &Place, id: Option<&JobId>, force: Force) -> Call<Cancelled>;
+
+    /// How the calls of [`cancel`](Dialect::cancel) for several jobs go together.
+    fn cancels(&self) -> Company {
+        Company::Bundled
+    }
 
     /// How many jobs one command of [`status`](Dialect::status) can ask about. A listing that is the same whoever is asked
     /// about covers all of them: `usize::MAX`.

@@ -24,6 +24,7 @@ use super::{
     AnswerError, Call, Cancelled, Dialect, Force, Found, JobId, Refusal, ScriptFile, Status, Submitted,
     framed, payload, sh,
 };
+use crate::courier::Company;
 use crate::poller::Pace;
 use crate::{JobName, JobSpec, Place, SpecError};
 use procession::transport::Exit;
@@ -88,6 +89,11 @@ impl Dialect for Slurm {
         };
         let args = place.args().into_iter().chain([word.to_string()]);
         Call { argv: sh(scripts::CANCEL, args), read: read_cancelled }
+    }
+
+    /// One listing and one `scancel` for all of them, where each would cost the controller a pass through all its jobs.
+    fn cancels(&self) -> Company {
+        Company::Joined
     }
 
     fn reach(&self) -> usize {

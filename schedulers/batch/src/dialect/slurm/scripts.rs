@@ -17,5 +17,5 @@ pub const LOOK_UP: &str = concat!(include_str!("sh/head.sh"), include_str!("sh/l
 /// Whether a submission arrived. `SANDBOX ATTEMPT NAME look|close`; answers `known ID`, `absent` or `fenced`.
 pub const FENCE: &str = concat!(include_str!("sh/head.sh"), include_str!("sh/fence.sh"));
 
-/// Ends a job. `SANDBOX ATTEMPT NAME TERM|KILL`; answers `gone`, `never` or `still COUNT`.
+/// Ends jobs. `(SANDBOX ATTEMPT NAME TERM|KILL)…`; answers `gone`, `never` or `still COUNT` for each, as a part of a bundle.
 pub const CANCEL: &str = concat!(include_str!("sh/head.sh"), include_str!("sh/cancel.sh"));

@@ -4,7 +4,7 @@
 list=$(squeue -h -a -t all -u "$me" -o 'now|%i|%T|%r|%j') || exit 1
 ids=
 while [ $# -ge 3 ]; do
-    id=$(cat "$1/.attempt-$2/id" 2>/dev/null)
+    { IFS= read -r id <"$1/.attempt-$2/id"; } 2>/dev/null || id=
     case $id in
     '' | *[!0-9]*) ;;
     *) ids="$ids,$id" ;;
