@@ -1,12 +1,14 @@
 //! A command on the host: framed, so that its end is evidence, and killed by its process group.
 
 mod frame;
+mod marks;
 pub(crate) mod quote;
 mod signals;
 
 use crate::session::LONGEST_LINE;
 use crate::talk::{Closed, Line, Opens, Outbox, Recall, Talk};
-use frame::{Heard, Order, Reader};
+use frame::Order;
+use marks::{Heard, Reader};
 use procession::transport::{
     Answer, CancelToken, Chunk, Ended, Exec, Exit, RemotePath, Stream, TransportError,
 };
