@@ -4,13 +4,21 @@
 const NOISE: usize = 512;
 
 /// The longest mark after its number, in bytes: a status of a shell is below 1,000, and a process id has at most 10 digits.
-const LONGEST_TAIL: usize = 24;
+const LONGEST_TAIL: usize = 32;
+
+/// What a shell writes behind its name (bash: `error.c`, `get_name_for_error`).
+const REMARK: &[u8] = b": ";
 
 /// What is read on one stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Heard {
-    /// The command is about to be run by the process of this number.
-    Began(u32),
+    /// The command is about to be run by the process of this number. The login shell was asked something: it made so many
+    /// words of that, of which the first began with this number.
+    Began {
+        group: u32,
+        words: u32,
+        version: Option<u32>,
+    },
     /// Output of the command.
     Output(Vec<u8>),
     /// The folder is not there, or may not be entered.
@@ -18,6 +26,8 @@ pub(super) enum Heard {
         permission: bool,
     },
     NoProgram,
+    /// The login shell had something to say, which is left out.
+    Remark,
     /// It has ended with this status; with or without a remark of the shell.
     Ended {
         status: i32,
@@ -29,13 +39,15 @@ pub(super) enum Heard {
 pub(super) struct Reader {
     mark: Vec<u8>,
     began: bool,
+    /// The login shell speaks, up to the next mark.
+    remark: bool,
     /// What may be the beginning of a mark, or, before the first mark, the last of the noise.
     held: Vec<u8>,
 }
 
 impl Reader {
     pub(super) fn new(mark: &str) -> Reader {
-        Reader { mark: mark.as_bytes().to_vec(), began: false, held: Vec::new() }
+        Reader { mark: mark.as_bytes().to_vec(), began: false, remark: false, held: Vec::new() }
     }
 
     /// What was heard before the first mark, to show it to somebody.
@@ -46,7 +58,7 @@ impl Reader {
     /// Reads on. What may be the beginning of a mark is held back.
     pub(super) fn hear(&mut self, bytes: &[u8], heard: &mut Vec<Heard>) {
         // Nearly always nothing is held, and nothing in the piece begins a mark.
-        if self.began && self.held.is_empty() && !bytes.contains(&self.mark[0]) {
+        if self.began && !self.remark && self.held.is_empty() && !bytes.contains(&self.mark[0]) {
             return heard.push(Heard::Output(bytes.to_vec()));
         }
         let mut all = std::mem::take(&mut self.held);
@@ -77,6 +89,7 @@ impl Reader {
                 self.held.clear();
                 self.began = true;
             }
+            self.remark = mark == Heard::Remark;
             heard.push(mark);
             rest = &rest[at + self.mark.len() + length..];
         }
@@ -96,7 +109,7 @@ impl Reader {
 
     fn output(&mut self, bytes: &[u8], heard: &mut Vec<Heard>) {
         if self.began {
-            if !bytes.is_empty() {
+            if !bytes.is_empty() && !self.remark {
                 heard.push(Heard::Output(bytes.to_vec()));
             }
         } else {
@@ -125,6 +138,9 @@ impl Reader {
 
 /// Reads a mark behind its number, and how long it is, with the newline that `echo` adds.
 fn parse(tail: &[u8]) -> Option<(Heard, usize)> {
+    if tail.starts_with(REMARK) {
+        return Some((Heard::Remark, REMARK.len()));
+    }
     let end = tail.iter().take(LONGEST_TAIL).position(|b| *b == b'@')?;
     let text = std::str::from_utf8(&tail[..end]).ok()?;
     // The newline comes with the mark, in one write. A terminal in between would make it two bytes.
@@ -136,7 +152,12 @@ fn parse(tail: &[u8]) -> Option<(Heard, usize)> {
     }
     let (kind, rest) = text.split_once(':')?;
     let heard = match (kind, rest) {
-        ("B", pid) => Heard::Began(pid.parse().ok()?),
+        ("B", told) => {
+            let (group, told) = told.split_once(':')?;
+            let (words, version) = told.split_once(':').unwrap_or((told, ""));
+            let (words, version) = (words.parse().unwrap_or(0), version.parse().ok());
+            Heard::Began { group: group.parse().ok()?, words, version }
+        }
         ("C", "n") => Heard::NoFolder { permission: false },
         ("C", "p") => Heard::NoFolder { permission: true },
         ("X", "") => Heard::NoProgram,

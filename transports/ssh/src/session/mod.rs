@@ -21,6 +21,7 @@ pub use pulse::Patience;
 use crate::aside::aside;
 use crate::auth::{Authentication, Login, Secrets};
 use crate::config::Target;
+use crate::exec::Shell;
 use crate::hostkey::KnownHosts;
 use crate::talk::{Ask, Closed, Line, Opens, Outbox, Talk};
 use conversation::Fate;
@@ -101,6 +102,8 @@ pub(crate) struct Session {
     errand: Option<u64>,
     /// The channel that stays is to be given up.
     stay: Rc<Cell<bool>>,
+    /// What is known of the login shell.
+    shell: Rc<Cell<Shell>>,
     /// A pump is queued already.
     pumping: bool,
     /// When it is to be pumped though nothing came.
@@ -146,6 +149,7 @@ impl Session {
             errands: VecDeque::new(),
             errand: None,
             stay: Rc::default(),
+            shell: Rc::default(),
             pumping: false,
             alarm: None,
         })
@@ -315,7 +319,7 @@ impl Session {
     ) {
         let Stage::Open(traffic) = &mut self.stage else { return };
         let id = traffic.next_id();
-        talk.placed(Line::new(fwd_to!([cx], on_ask(id) as (Ask))));
+        talk.placed(Line::new(fwd_to!([cx], on_ask(id) as (Ask)), self.shell.clone()));
         traffic.add(talk, cx.now());
         self.placed.insert(id, Placed { lease, back });
         self.pump_soon(cx);
