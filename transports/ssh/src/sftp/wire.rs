@@ -60,6 +60,8 @@ pub(crate) enum Request {
     Sync(Vec<u8>),
     /// statvfs@openssh.com
     Room(String),
+    /// limits@openssh.com
+    Limits,
 }
 
 /// How a file is opened.
@@ -200,6 +202,7 @@ impl Request {
             }
             Request::Sync(handle) => extended("fsync@openssh.com", &[handle]),
             Request::Room(path) => extended("statvfs@openssh.com", &[path.as_bytes()]),
+            Request::Limits => extended("limits@openssh.com", &[]),
         };
         packet.done()
     }
@@ -281,6 +284,15 @@ pub(crate) fn read_room(bytes: &[u8]) -> Result<Room, TransportError> {
     let [_, _, _, _, blocks, files, _, free_files, _, flags, _] = numbers;
     // File systems without a table of files (btrfs) have 0 of them.
     Ok(Room { full: blocks == 0 || (files != 0 && free_files == 0), read_only: flags & 1 != 0 })
+}
+
+/// Reads the reply to [`Request::Limits`]: how many bytes may be written at once, at most. 0 if it does not say.
+pub(crate) fn read_most_written(bytes: &[u8]) -> Result<u64, TransportError> {
+    // max-packet-length, max-read-length, max-write-length, max-open-handles
+    let mut fields = Fields(bytes);
+    fields.long()?;
+    fields.long()?;
+    fields.long()
 }
 
 fn garbled(what: &str) -> TransportError {
