@@ -1,6 +1,7 @@
 //! A command on the host: framed, so that its end is evidence, and killed by its process group.
 
 mod frame;
+mod kill;
 mod marks;
 pub(crate) mod quote;
 mod shell;
@@ -11,6 +12,7 @@ pub(crate) use shell::Shell;
 use crate::session::LONGEST_LINE;
 use crate::talk::{Closed, Line, Opens, Outbox, Recall, Talk};
 use frame::Order;
+use kill::Kill;
 use marks::{Heard, Reader};
 use procession::transport::{
     Answer, CancelToken, Chunk, Ended, Exec, Exit, RemotePath, Stream, TransportError,
@@ -391,37 +393,5 @@ impl Talk for Command {
         };
         let told = self.failure.take().map_or(told, Err);
         self.tell(told);
-    }
-}
-
-/// The kill of a process group, as a command of its own.
-struct Kill {
-    group: u32,
-    done: Rc<Cell<bool>>,
-    session: Line,
-}
-
-impl Talk for Kill {
-    fn opens(&self) -> Opens {
-        let group = self.group;
-        // Where the login shell did not step aside the group has another number, which `ps` knows.
-        let script = format!(
-            "kill -s KILL -- -{group} 2>/dev/null||kill -s KILL -- -$(ps -o pgid= -p {group}|tr -d \" \") 2>/dev/null"
-        );
-        Opens::Command(format!("exec sh -c {}", quote::line(&script)))
-    }
-
-    fn say(&mut self, out: &mut Outbox) {
-        out.end();
-    }
-
-    fn hear(&mut self, _: Stream, _: &[u8]) {}
-
-    fn over(self: Box<Self>, how: Result<Closed, TransportError>) {
-        if let Err(e) = how {
-            log::warn!("the process group {} may go on: {e}", self.group);
-        }
-        self.done.set(true);
-        self.session.poke();
     }
 }

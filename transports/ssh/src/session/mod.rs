@@ -12,6 +12,7 @@ mod flow;
 mod locks;
 mod pulse;
 mod reach;
+mod silent;
 mod traffic;
 mod wire;
 
@@ -23,13 +24,14 @@ use crate::auth::{Authentication, Login, Secrets};
 use crate::config::Target;
 use crate::exec::Shell;
 use crate::hostkey::KnownHosts;
-use crate::talk::{Ask, Closed, Line, Opens, Outbox, Talk};
+use crate::talk::{Ask, Line, Talk};
 use conversation::Fate;
 use procession::pool::{Lease, News};
-use procession::transport::{Op, Stream, Transport, TransportError};
+use procession::transport::{Op, Transport, TransportError};
 use reach::Reach;
 use rustix::fd::OwnedFd;
 use rustix::net::sockopt;
+use silent::{Ping, Stay};
 use ssh2::MethodType;
 use stakker::{
     Actor, ActorOwn, CX, FixedTimerKey, Fwd, Ret, actor, after, at, call, fwd_to, ret_nop, ret_to, stop,
@@ -454,43 +456,4 @@ impl Session {
         self.set_alarm(cx, None);
         stop!(cx);
     }
-}
-
-/// A sign of life: a channel that is opened and closed. It starts no process, and a refusal is an answer too.
-struct Ping;
-
-impl Talk for Ping {
-    fn opens(&self) -> Opens {
-        Opens::Nothing
-    }
-
-    fn say(&mut self, _: &mut Outbox) {}
-
-    fn hear(&mut self, _: Stream, _: &[u8]) {}
-
-    fn over(self: Box<Self>, _: Result<Closed, TransportError>) {}
-}
-
-/// A channel on which nothing is said. While it is open libssh2 can read, whatever the other channels have to send; see
-/// `Conversation::stir`. Without it a session whose last channels are being closed stalled while new keys were exchanged.
-struct Stay(Rc<Cell<bool>>);
-
-impl Talk for Stay {
-    fn opens(&self) -> Opens {
-        Opens::Stay
-    }
-
-    fn say(&mut self, _: &mut Outbox) {}
-
-    fn appetite(&self) -> usize {
-        0
-    }
-
-    fn hear(&mut self, _: Stream, _: &[u8]) {}
-
-    fn is_done(&self) -> bool {
-        self.0.get()
-    }
-
-    fn over(self: Box<Self>, _: Result<Closed, TransportError>) {}
 }
