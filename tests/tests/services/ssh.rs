@@ -138,15 +138,26 @@ fn two_gibibytes_in_one_file_arrive() {
     assert_eq!(stat.size, 2 << 30);
 }
 
-/// What is in the way of whom; `None` where it can't be made, which is said.
-fn full_disk(at: &Path) -> Option<Mounted> {
-    std::fs::create_dir_all(at).expect("made");
-    let text = at.to_str().expect("UTF-8");
-    let made = attempt(&["mount", "-t", "tmpfs", "-o", "size=256k", "none", text], &[]);
-    made.status.success().then(|| Mounted(text.to_owned()))
-}
-
+/// A file system of its own, until the end of a test.
 struct Mounted(String);
+
+impl Mounted {
+    /// `None` where nobody may mount, which is said.
+    fn new(at: &Path, how: &[&str]) -> Option<Mounted> {
+        std::fs::create_dir_all(at).expect("made");
+        let text = at.to_str().expect("UTF-8");
+        let made = attempt(&[&["mount"], how, &[text]].concat(), &[]);
+        if !made.status.success() {
+            println!("left out: mount {how:?}: {}", String::from_utf8_lossy(&made.stderr));
+            return None;
+        }
+        Some(Mounted(text.to_owned()))
+    }
+
+    fn tmpfs(at: &Path, size: &str) -> Option<Mounted> {
+        Mounted::new(at, &["-t", "tmpfs", "-o", size, "none"])
+    }
+}
 
 impl Drop for Mounted {
     fn drop(&mut self) {
@@ -158,9 +169,7 @@ impl Drop for Mounted {
 fn a_full_disk_has_its_own_error_and_leaves_nothing_half_written() {
     let sshd = Sshd::start();
     let mut host = Loop::behind(&sshd);
-    let Some(_mounted) = full_disk(&host.work().join("small")) else {
-        return println!("left out: nobody may mount here");
-    };
+    let Some(_mounted) = Mounted::tmpfs(&host.work().join("small"), "size=256k") else { return };
     let tree = host.local_dir();
     std::fs::write(tree.join("large"), vec![7; 1 << 20]).expect("written");
     let told = ask(&mut host, |ret| Op::Put(Put::new(&tree, path("small/tree")), ret));
@@ -174,6 +183,54 @@ fn a_full_disk_has_its_own_error_and_leaves_nothing_half_written() {
     std::fs::write(tree.join("large"), vec![7; 1 << 10]).expect("written");
     ask(&mut host, |ret| Op::Remove { path: path("small/tree"), tree: true, ret }).expect("removed");
     ask(&mut host, |ret| Op::Put(Put::new(&tree, path("small/tree")), ret)).expect("it arrives");
+}
+
+/// btrfs, because its quota binds root too (btrfs-quota(5)).
+fn with_quota(at: &Path, image: &Path) -> Option<Mounted> {
+    let file = std::fs::File::create(image).expect("made");
+    file.set_len(128 << 20).expect("set");
+    let (image, text) = (image.to_str().expect("UTF-8"), at.to_str().expect("UTF-8"));
+    run(&["mkfs.btrfs", "-q", image], &[]);
+    let mounted = Mounted::new(at, &["-o", "loop", image])?;
+    run(&["btrfs", "quota", "enable", text], &[]);
+    run(&["btrfs", "qgroup", "limit", "1m", text], &[]);
+    Some(mounted)
+}
+
+#[test]
+fn a_used_up_quota_is_told_as_what_it_is() {
+    let sshd = Sshd::start();
+    let mut host = Loop::behind(&sshd);
+    let image = tempfile::tempdir().expect("a folder");
+    let Some(_mounted) = with_quota(&host.work().join("small"), &image.path().join("image")) else { return };
+    let tree = host.local_dir();
+    std::fs::write(tree.join("large"), vec![7; 4 << 20]).expect("written");
+    let told = ask(&mut host, |ret| Op::Put(Put::new(&tree, path("small/tree")), ret));
+    assert!(matches!(told, Err(TransportError::NoSpace(_))), "{told:?}");
+    let bytes = vec![7; 4 << 20];
+    let told = ask(&mut host, |ret| Op::Write { path: path("small/file"), bytes, mode: 0o644, ret });
+    assert!(matches!(told, Err(TransportError::NoSpace(_))), "{told:?}");
+    assert_eq!(say(&mut host, &["true"]).expect("the session lives on").how, Ended::Code(0));
+}
+
+#[test]
+fn a_file_system_that_is_mounted_read_only_is_told_as_what_it_is() {
+    let sshd = Sshd::start();
+    let mut host = Loop::behind(&sshd);
+    let Some(mounted) = Mounted::tmpfs(&host.work().join("fixed"), "size=1m") else { return };
+    std::fs::write(host.work().join("fixed/there"), "text").expect("written");
+    run(&["mount", "-o", "remount,ro", &mounted.0], &[]);
+    let tree = host.local_dir();
+    std::fs::write(tree.join("file"), "text").expect("written");
+    let told = ask(&mut host, |ret| Op::Put(Put::new(&tree, path("fixed/tree")), ret));
+    assert!(matches!(told, Err(TransportError::Permission(_))), "{told:?}");
+    let op = |ret| Op::Write { path: path("fixed/file"), bytes: vec![1], mode: 0o644, ret };
+    assert!(matches!(ask(&mut host, op), Err(TransportError::Permission(_))));
+    let told = ask(&mut host, |ret| Op::Remove { path: path("fixed/there"), tree: false, ret });
+    assert!(matches!(told, Err(TransportError::Permission(_))), "{told:?}");
+    // What is there can be read.
+    let read = ask(&mut host, |ret| Op::Read { path: path("fixed/there"), limit: 10, ret });
+    assert_eq!(read.expect("read"), b"text");
 }
 
 #[test]

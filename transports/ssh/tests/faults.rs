@@ -3,7 +3,7 @@
 
 mod place;
 
-use place::{Place, Sshd, descriptors};
+use place::{Place, Sshd, descriptors, memory};
 use procession::transport::{Ended, Exec, Op, TransportError};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -57,20 +57,27 @@ fn killed_children_are_an_unknown_effect_and_never_a_success() {
 
 #[test]
 fn nothing_is_left_of_many_sessions() {
-    // It counts the descriptors of its process, which is its own with the default features alone.
+    // It counts what its process holds, which is its own with the default features alone.
     if cfg!(feature = "multi-runtime") {
         return;
     }
     let sshd = Sshd::start("");
-    let before = descriptors();
-    for _ in 0..8 {
+    let session = |is_killed: bool| {
         let mut place = Place::new(sshd.config());
         place.run(Exec::new(["true"])).unwrap();
-        let _running = place.begin(|ret| Op::Exec(Exec::new(["sleep", "1"]), ret));
-        let until = Instant::now() + Duration::from_millis(50);
+        let running = place.begin(|ret| Op::Exec(Exec::new(["sleep", "1"]), ret));
+        let until = Instant::now() + Duration::from_millis(30);
         place.run_until(|| Instant::now() > until);
+        if is_killed {
+            Sshd::signal(&sshd.children(), "KILL");
+            let _ = place.wait(&running);
+        }
         place.ssh = None;
-    }
+    };
+    // What is allocated once and kept is there after some of them.
+    (0..20).for_each(|at| session(at % 2 == 0));
+    let (before, held) = (descriptors(), memory());
+    (0..60).for_each(|at| session(at % 2 == 0));
     // The thread that logged in the last one may be about to end.
     for _ in 0..1000 {
         if descriptors() <= before {
@@ -79,6 +86,10 @@ fn nothing_is_left_of_many_sessions() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(descriptors(), before);
+    let more = memory().saturating_sub(held);
+    println!("{more} bytes more after 60 sessions");
+    // A session that is dropped with open channels leaks 82 KiB of libssh2's (measured), and 30 of them more than 2 MiB.
+    assert!(more < 1 << 20, "{more} bytes more");
 }
 
 #[test]

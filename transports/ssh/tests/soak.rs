@@ -6,18 +6,22 @@
 
 mod place;
 
-use place::{Place, Sshd};
+use place::{Place, Sshd, path};
 use procession::pool::Rules;
-use procession::transport::{Chunk, Ended, Exec, Op, Stream};
+use procession::transport::{Chunk, Ended, Exec, Get, Op, Put, Stream, Want};
 use procession_ssh::{Config, Patience};
 use stakker::Fwd;
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// In bytes.
 const UP: usize = 512 << 10;
 const DOWN: usize = 1 << 20;
+/// The first file of the tree, in bytes; the others are ends of it.
+const TREE: usize = 256 << 10;
+const TREE_FILES: usize = 8;
 
 fn bytes(seed: u32, count: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
@@ -30,7 +34,11 @@ fn bytes(seed: u32, count: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(count).collect()
 }
 
-fn round(place: &mut Place, seed: u32) {
+fn round(place: &mut Place, work: &Path, seed: u32) {
+    // What is to be sent as a tree, and where one comes to; a new one of each for every round.
+    let here = tempfile::tempdir().unwrap();
+    let (there, back) = (here.path().join("there"), here.path().join("back"));
+    std::fs::create_dir(&there).unwrap();
     let mut ups = Vec::new();
     for at in 0..5 {
         let stdin = bytes(seed + at, UP);
@@ -51,6 +59,13 @@ fn round(place: &mut Place, seed: u32) {
         let exec = Exec { stream, keep: 0, ..Exec::new(["cat", &format!("down{at}")]) };
         downs.push((at, heard, place.begin(|ret| Op::Exec(exec, ret))));
     }
+    let tree = bytes(seed + 100, TREE);
+    for at in 0..TREE_FILES {
+        std::fs::write(there.join(at.to_string()), &tree[at * TREE / TREE_FILES..]).unwrap();
+    }
+    let put = place.begin(|ret| Op::Put(Put::new(&there, path(&format!("tree{seed}"))), ret));
+    let all = vec![Want::required("down*".parse().unwrap())];
+    let get = place.begin(|ret| Op::Get(Get::new(path("."), all, &back), ret));
     for (sum, slot) in ups {
         let exit = place.wait(&slot).unwrap();
         assert_eq!(exit.how, Ended::Code(0));
@@ -60,6 +75,16 @@ fn round(place: &mut Place, seed: u32) {
         let exit = place.wait(&slot).unwrap();
         assert_eq!((exit.how, exit.total[0]), (Ended::Code(0), DOWN as u64));
         assert_eq!(blake3::hash(&heard.borrow()), blake3::hash(&bytes(1000 + at, DOWN)));
+    }
+    place.wait(&put).unwrap();
+    for at in 0..TREE_FILES {
+        let arrived = std::fs::read(work.join(format!("tree{seed}/{at}"))).unwrap();
+        assert_eq!(blake3::hash(&arrived), blake3::hash(&tree[at * TREE / TREE_FILES..]));
+    }
+    place.wait(&get).unwrap();
+    for at in 0..3 {
+        let came = std::fs::read(back.join(format!("down{at}"))).unwrap();
+        assert_eq!(blake3::hash(&came), blake3::hash(&bytes(1000 + at, DOWN)));
     }
 }
 
@@ -77,7 +102,7 @@ fn soak(extra: &str, buffer: Option<usize>, rounds: u32) -> Duration {
     let mut best = Duration::MAX;
     for at in 0..rounds {
         place.longest = Duration::ZERO;
-        round(&mut place, at * 10);
+        round(&mut place, &work, at * 10);
         println!("round {at}: a turn took {:?} at most", place.longest);
         best = best.min(place.longest);
     }

@@ -57,18 +57,29 @@ impl Here {
 
     /// Runs until the command has made this file.
     pub fn until(&mut self, file: &Path) {
+        self.until_so(&format!("there is {}", file.display()), |_| file.exists());
+    }
+
+    /// Runs until this is so. How the machine shares its processors out makes it later, and nothing else.
+    pub fn until_so(&mut self, what: &str, mut is_so: impl FnMut(&mut Runtime) -> bool) {
         for _ in 0..MOST_TURNS {
             self.runtime.turn(Instant::now()).unwrap();
-            if file.exists() {
+            if is_so(&mut self.runtime) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("{} was never made", file.display());
+        panic!("never so: {what}");
     }
 
-    pub fn state(&mut self, handle: &Handle<LocalProcess>) -> LocalState {
-        self.runtime.phase(handle).unwrap().state().unwrap().clone()
+    /// The process group of the command, when it runs.
+    pub fn group(&mut self, handle: &Handle<LocalProcess>) -> Pid {
+        let mut group = None;
+        self.until_so("the command runs", |runtime| {
+            group = group_of(runtime.phase(handle).unwrap().state().unwrap());
+            group.is_some()
+        });
+        group.unwrap()
     }
 }
 
@@ -98,9 +109,10 @@ pub fn lives(group: Pid) -> bool {
     })
 }
 
-pub fn group_of(state: &LocalState) -> Pid {
+/// None if it does not run yet.
+fn group_of(state: &LocalState) -> Option<Pid> {
     match state {
-        LocalState::Running { os, .. } | LocalState::Stopping { os, .. } => Pid::from_raw(os.pid).unwrap(),
-        LocalState::Queued { .. } => panic!("it does not run yet"),
+        LocalState::Running { os, .. } | LocalState::Stopping { os, .. } => Pid::from_raw(os.pid),
+        LocalState::Queued { .. } => None,
     }
 }

@@ -79,6 +79,9 @@ pub enum HopError {
     /// There is a hop without a host.
     #[error("{0:?} names no host")]
     NoHost(String),
+    /// The host or the user holds a blank, a control character, a slash or a bracket.
+    #[error("{0:?} holds a character that no host and no user has")]
+    Character(String),
     /// What stands for the port is no port.
     #[error("{0:?} has a port that is none")]
     Port(String),
@@ -124,6 +127,9 @@ impl Hop {
         {
             return Err(no_host());
         }
+        if [Some(host), user].into_iter().flatten().any(|word| word.contains(is_foreign)) {
+            return Err(HopError::Character(text.to_owned()));
+        }
         let port = match port.map(str::parse) {
             None => None,
             Some(Ok(0)) | Some(Err(_)) => return Err(HopError::Port(text.to_owned())),
@@ -131,6 +137,11 @@ impl Hop {
         };
         Ok(Hop { user: user.map(str::to_owned), host: host.to_owned(), port })
     }
+}
+
+/// What would be read as something else when the hop is written again.
+fn is_foreign(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || ['/', '[', ']'].contains(&c)
 }
 
 impl fmt::Display for Hop {
@@ -169,6 +180,9 @@ mod tests {
         for text in ["", ",", "a,", "u@", "@a", "-oX", "u@-x", "a:", "a:0", "a:65536", "[a", "[]:22", "-x@a"]
         {
             assert!(Hop::list(text).is_err(), "{text}");
+        }
+        for text in ["a b", "ssh:// a", "ssh://ssh://u@a", "u v@a", "a\u{7}", "a:b]:c", "a/b"] {
+            assert_eq!(Hop::list(text), Err(HopError::Character(text.to_owned())));
         }
         assert_eq!(Hop::list(&["a"; 9].join(",")), Err(HopError::TooMany));
     }

@@ -10,6 +10,7 @@
 mod conversation;
 mod flow;
 mod locks;
+mod placement;
 mod pulse;
 mod reach;
 mod silent;
@@ -17,6 +18,7 @@ mod traffic;
 mod wire;
 
 pub(crate) use conversation::LONGEST_LINE;
+pub(crate) use placement::{Placement, Unplaced};
 pub use pulse::Patience;
 
 use crate::aside::aside;
@@ -26,6 +28,7 @@ use crate::exec::Shell;
 use crate::hostkey::KnownHosts;
 use crate::talk::{Ask, Line, Talk};
 use conversation::Fate;
+use placement::Placed;
 use procession::pool::{Lease, News};
 use procession::transport::{Op, Transport, TransportError};
 use reach::Reach;
@@ -61,37 +64,6 @@ pub(crate) struct Destination {
     pub(crate) send_buffer: Option<usize>,
 }
 
-/// A talk that is to be had, and what becomes of it if it cannot be begun here.
-pub(crate) struct Placement {
-    talk: Option<Box<dyn Talk>>,
-    lease: Option<Lease<Actor<Session>>>,
-    back: Option<Ret<Unplaced>>,
-}
-
-/// A talk that had no effect, and may be had elsewhere.
-pub(crate) enum Unplaced {
-    /// The server refused the channel of this lease.
-    Refused(Box<dyn Talk>, Lease<Actor<Session>>),
-    /// The session broke before the talk had begun.
-    Broken(Box<dyn Talk>),
-}
-
-impl Placement {
-    /// Gives the talk back through `back` if it cannot be begun.
-    pub(crate) fn new(talk: Box<dyn Talk>, lease: Lease<Actor<Session>>, back: Ret<Unplaced>) -> Placement {
-        Placement { talk: Some(talk), lease: Some(lease), back: Some(back) }
-    }
-}
-
-/// A session that is gone drops what it is sent.
-impl Drop for Placement {
-    fn drop(&mut self) {
-        if let (Some(talk), Some(back)) = (self.talk.take(), self.back.take()) {
-            back.ret(Unplaced::Broken(talk));
-        }
-    }
-}
-
 /// One ssh connection.
 pub(crate) struct Session {
     to: Rc<Destination>,
@@ -110,11 +82,6 @@ pub(crate) struct Session {
     pumping: bool,
     /// When it is to be pumped though nothing came.
     alarm: Option<(Instant, FixedTimerKey)>,
-}
-
-struct Placed {
-    lease: Option<Lease<Actor<Session>>>,
-    back: Option<Ret<Unplaced>>,
 }
 
 enum Stage {

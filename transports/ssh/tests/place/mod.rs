@@ -225,6 +225,13 @@ pub fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
+/// What this process holds in memory of its own, in bytes (proc(5), `VmData` and the like count what is only reserved).
+pub fn memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
 pub fn path(text: &str) -> RemotePath {
     text.parse().unwrap()
 }

@@ -71,7 +71,10 @@ impl ExitFile {
             let value = line.strip_prefix(key).and_then(|value| value.strip_prefix(' '));
             value.ok_or_else(|| garbled(line))
         };
-        let number = |text: &str| text.parse::<i64>().map_err(|_| garbled(text));
+        let time = |text: &str| {
+            let seconds = text.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1000));
+            seconds.map(WallTime).ok_or_else(|| garbled(text))
+        };
         if field("procession-exit")? != "1" || field("name")? != name.to_string() {
             return Err(garbled(&lines[..lines.len().min(2)].join(" / ")));
         }
@@ -84,8 +87,8 @@ impl ExitFile {
             "told" => ExitCause::Told,
             word => return Err(garbled(word)),
         };
-        let started = WallTime(number(field("started")?)?.saturating_mul(1000));
-        let ended = WallTime(number(field("ended")?)?.saturating_mul(1000));
+        let started = time(field("started")?)?;
+        let ended = time(field("ended")?)?;
         let mut files = Vec::new();
         for line in rest {
             if line == "end" {
