@@ -85,7 +85,8 @@ fn nothing_is_left_of_many_sessions() {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(descriptors(), before);
+    let left = descriptors();
+    assert!(left <= before, "{left} descriptors after {before}");
     let more = memory().saturating_sub(held);
     println!("{more} bytes more after 60 sessions");
     // A session that is dropped with open channels leaks 82 KiB of libssh2's (measured), and 30 of them more than 2 MiB.
