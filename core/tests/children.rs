@@ -17,8 +17,9 @@ enum Family {
     Both { keys: [u32; 2] },
     Restarting { key: u32, at_most: u32 },
     Ignoring { key: u32 },
+    Mistaken,
 }
-states! { Family { Both => [end], Restarting => [end], Ignoring => [end] } }
+states! { Family { Both => [end], Restarting => [end], Ignoring => [end], Mistaken => [end] } }
 
 struct Parent {
     life: Life<Self>,
@@ -64,6 +65,13 @@ impl Process for Parent {
                 let told = step.reply(|_, _, step, o: Outcome<i64>| step.finish(format!("{:?}", o.stage())));
                 let child = Child::new("c").on_failure(OnFailure::Ignore);
                 self.life.child::<Sum>(cx, child, SumState::Fetching { a: 0, key }, told);
+            }
+            Family::Mistaken => {
+                let of_this_kind = SumState::Fetching { a: 0, key: HELD };
+                self.life.child::<Sum>(cx, Child::new("c"), of_this_kind, stakker::ret_nop!());
+                let told = step.reply(|_, _, step, o: Outcome<String>| step.finish(format!("{o:?}")));
+                let child = Child::new("c").on_failure(OnFailure::Ignore);
+                self.life.child::<Self>(cx, child, Family::Mistaken, told);
             }
         }
     }
@@ -114,6 +122,15 @@ fn a_parent_may_decide_for_itself_what_a_failure_means() {
     let mut world = world(&store);
     let parent = begin(&mut world, Family::Ignoring { key: MISSING });
     assert_eq!(world.runtime.phase(&parent), Ok(Phase::Finished("Failed".into())));
+}
+
+#[test]
+fn a_key_that_a_child_of_another_kind_has_is_a_failure_with_a_reason() {
+    let mut world = world(&MemoryStore::new());
+    let parent = begin(&mut world, Family::Mistaken);
+    let Ok(Phase::Finished(said)) = world.runtime.phase(&parent) else { panic!("no end") };
+    assert!(said.contains("the child c is of another kind"), "{said}");
+    assert_eq!(world.runtime.live(), 0);
 }
 
 #[test]

@@ -106,6 +106,22 @@ fn an_answer_that_comes_during_a_pause_is_dropped_and_the_state_is_entered_again
 }
 
 #[test]
+fn who_asks_for_the_outcome_when_the_end_is_told_is_answered_with_it() {
+    let mut world = World::new();
+    let sum = world.sum(6, 4);
+    let (told, ret) = answer();
+    let (asked, ret) = (sum.clone(), Cell::new(Some(ret)));
+    sum.watch(stakker::Fwd::new(move |phase: Phase<SumState, i64>| {
+        if phase.stage().is_end() {
+            ret.take().into_iter().for_each(|ret| asked.outcome(ret));
+        }
+    }));
+    sum.launch();
+    world.settle();
+    assert_eq!(*told.borrow(), Some(Some(Outcome::Finished(10))));
+}
+
+#[test]
 fn a_handle_may_be_dropped_and_the_process_goes_on() {
     let mut world = World::new();
     let sum = world.sum(1, HELD);

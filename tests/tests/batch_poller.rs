@@ -5,11 +5,11 @@
 use procession::transport::{Answer, Ended, Exit, Op, Transport, TransportError};
 use procession::{JournalUid, ProcessId, Runtime};
 use procession_batch::dialect::{Direct, Evidence, Slurm, Status};
-use procession_batch::poller::{Away, CHUNK, Follow, Poller};
+use procession_batch::poller::{Away, CHUNK, Follow, LOOK_FIRST, LOOKS, Poller};
 use procession_batch::{Backoff, Dialect, JobName, Place, Said};
 use stakker::{ActorOwn, Fwd, Ret, actor, call, ret_nop};
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -258,16 +258,63 @@ fn ten_thousand_jobs_are_one_command_and_at_most_two_a_minute() {
         world.follow(n, Status::Running);
     }
     let all: String = (1..=10_000).map(listing).collect();
-    for round in 0..5 {
+    let mut looked: Vec<String> = Vec::new();
+    for round in 0..50 {
         let waited = world.until_asked();
         assert!(round == 0 || waited >= Duration::from_secs(30), "{waited:?}");
         let (argv, ret) = world.asked.borrow_mut().pop_front().expect("a command");
-        assert!(argv.iter().map(String::len).sum::<usize>() < 2_000, "it is the same for any number of jobs");
+        let words = argv.len() - 4;
+        assert!(words <= 3 * LOOKS, "it is the same for any number of jobs");
+        looked.extend(argv[4..].chunks(3).map(|place| place[2].clone()));
         ret.ret(Ok(said(&all)));
         world.pass(Duration::ZERO);
         assert!(world.asked.borrow().is_empty());
     }
     assert_eq!(*world.told.borrow(), []);
+    let once: BTreeSet<&String> = looked.iter().collect();
+    assert!(once.len() == looked.len() && looked.len() > 4_000, "each in turn: {}", looked.len());
+}
+
+#[test]
+fn a_job_that_has_left_evidence_is_over_though_the_controller_says_that_it_runs() {
+    let mut world = World::under(Slurm);
+    world.follow(1, Status::Running);
+    world.follow(2, Status::Pending("Priority".into()));
+    let listing = format!("1|RUNNING|None|{}\n2|PENDING|Priority|{}\n", place(1).name, place(2).name);
+    let began = world.now;
+    loop {
+        world.until_asked();
+        let looked = world.jobs();
+        let (_, ret) = world.asked.borrow_mut().pop_front().expect("a command");
+        let left = if looked.is_empty() { String::new() } else { format!("left|{}\n", place(1).name) };
+        ret.ret(Ok(said(&format!("{listing}{left}"))));
+        world.pass(Duration::ZERO);
+        if !looked.is_empty() {
+            assert_eq!(looked, [1], "who waits has not begun");
+            break;
+        }
+        assert_eq!(*world.told.borrow(), []);
+    }
+    assert!(world.now - began < 2 * LOOK_FIRST);
+    assert_eq!(*world.told.borrow(), [(1, Status::Exited(Said::default()))]);
+}
+
+#[test]
+fn a_job_that_runs_on_is_looked_at_less_and_less_often() {
+    let mut world = World::under(Slurm);
+    world.follow(1, Status::Running);
+    let (mut last, mut apart) = (world.now, Vec::new());
+    while apart.len() < 8 {
+        world.until_asked();
+        if !world.jobs().is_empty() {
+            apart.push((world.now - last).as_secs());
+            last = world.now;
+        }
+        let (_, ret) = world.asked.borrow_mut().pop_front().expect("a command");
+        ret.ret(Ok(said(&format!("1|RUNNING|None|{}\n", place(1).name))));
+        world.pass(Duration::ZERO);
+    }
+    assert!(apart.is_sorted() && apart[0] <= 22 && (600..=604).contains(&apart[7]), "{apart:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Who runs the jobs of a host, by its word in the file of hosts.
 
 use crate::hosts::{GridEngineNames, Host, SchedulerKind};
+use procession_batch::courier::Company;
 use procession_batch::dialect::{
     Call, Cancelled, Dialect, Direct, Force, Found, GridEngine, JobId, Lsf, Pbs, PbsFlavour, ScriptFile,
     Slurm, Status, Submitted,
@@ -64,14 +65,18 @@ impl Dialect for Chosen {
     fn fence(&self, place: &Place) -> Call<Found> {
         self.dialect.fence(place)
     }
-    fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>> {
-        self.dialect.status(places)
+    fn survey(&self, places: &[Place], running: &[Place]) -> Call<Vec<(JobName, Status)>> {
+        self.dialect.survey(places, running)
     }
     fn look_up(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>> {
         self.dialect.look_up(places)
     }
     fn cancel(&self, place: &Place, id: Option<&JobId>, force: Force) -> Call<Cancelled> {
         self.dialect.cancel(place, id, force)
+    }
+
+    fn cancels(&self) -> Company {
+        self.dialect.cancels()
     }
     fn reach(&self) -> usize {
         self.dialect.reach()

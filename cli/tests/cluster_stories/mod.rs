@@ -4,7 +4,7 @@ mod exactly_once;
 mod outage;
 mod politeness;
 
-use crate::shell::Shell;
+use crate::shell::{Shell, processes_with};
 use procession::journal::{Filter, Stage};
 use procession_batch::JobName;
 use procession_tests::services::{Cluster, Server, Slurm, Sshd};
@@ -50,13 +50,23 @@ impl Site {
 
     /// No folder, no job in the queue, no row without an end.
     pub fn is_clean(&self) {
+        self.is_swept();
+        assert_eq!(self.queue(), "");
+    }
+
+    /// The same, with a controller that was killed: it says of some jobs that they run until their nodes report, minutes later.
+    /// They do not.
+    pub fn is_swept(&self) {
         let open = self.shell.reader().open_effects().expect("read");
         assert!(open.is_empty(), "effects without an end: {open:?}");
         let entries = std::fs::read_dir(self.shell.path("host")).expect("a work folder").flatten();
         let ours = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| JobName::parse(name).is_some());
         let left: Vec<_> = entries.map(|entry| entry.file_name()).filter(|name| ours(name)).collect();
         assert!(left.is_empty(), "folders that nobody needs: {left:?}");
-        assert_eq!(self.queue(), "");
+        let listed = self.queue();
+        for name in listed.lines().filter_map(|line| line.split(' ').next_back()) {
+            assert_eq!(processes_with(name), [""; 0], "{name} runs on");
+        }
     }
 
     /// What `squeue` lists.

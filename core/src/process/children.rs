@@ -77,7 +77,7 @@ pub(super) fn adopt<P: Process, C: Process>(
     state: C::State,
     ret: Ret<OutcomeOf<C>>,
 ) {
-    let nursery = Nursery { kernel: life.kernel().clone(), parent: life.slot };
+    let nursery = Nursery { kernel: life.kernel().clone(), parent: life.slot() };
     match child.on_failure {
         OnFailure::Ignore => nursery.watch::<C>(cx, &child.key, &state, ret),
         OnFailure::Escalate => {
@@ -109,7 +109,16 @@ impl Nursery {
     /// Answers `ret` with the outcome of the child `key`, which is spawned if it does not exist.
     fn watch<C: Process>(&self, core: &mut Core, key: &str, state: &C::State, ret: Ret<OutcomeOf<C>>) {
         let handle: Handle<C> = match self.kernel.child_of(self.parent, key) {
-            Some(slot) => Handle::new(&Desk::of(&self.kernel), slot),
+            Some(slot) => {
+                let desk = Desk::of(&self.kernel);
+                let Some(place) = desk.place(slot) else {
+                    return ret.ret(Outcome::Failed(Fault::new(
+                        "spawn",
+                        format_args!("the child {key} is of another kind"),
+                    )));
+                };
+                Handle::new(&desk, place)
+            }
             None => {
                 let spawn = Spawn { key: Some(key.into()), ..Spawn::default() };
                 match RuntimeHandle::of(&self.kernel).spawn_child(core, self.parent, state.clone(), spawn) {
@@ -142,7 +151,7 @@ struct Try<P: Process, S> {
 
 impl<P: Process, S: Clone + 'static> Try<P, S> {
     fn go<C: Process<State = S>>(self, life: &mut Life<P>, cx: CX![P], ret: Ret<OutcomeOf<C>>) {
-        let nursery = Nursery { kernel: life.kernel().clone(), parent: life.slot };
+        let nursery = Nursery { kernel: life.kernel().clone(), parent: life.slot() };
         let (key, state) = (self.key_of(self.n), self.state.clone());
         let outcome = Ret::new(move |outcome: Option<OutcomeOf<C>>| match outcome {
             Some(Outcome::Failed(_)) if self.n < self.at_most => self.again::<C>(ret),
@@ -157,7 +166,7 @@ impl<P: Process, S: Clone + 'static> Try<P, S> {
         let parent = self.parent.clone();
         in_parent(&parent, self.epoch, move |this, cx| {
             let life = this.life();
-            let known = life.kernel().child_of(life.slot, &self.key_of(self.n + 1)).is_some();
+            let known = life.kernel().child_of(life.slot(), &self.key_of(self.n + 1)).is_some();
             let wait = if known { Duration::ZERO } else { self.backoff.delay(self.n) };
             let (parent, epoch) = (self.parent.clone(), self.epoch);
             let next = Try { n: self.n + 1, ..self };

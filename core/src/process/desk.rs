@@ -1,17 +1,23 @@
-//! One desk for each kind: where its processes live, and where one that is inside `advance` puts its word, so that it is
+//! One desk for each kind: the table of its processes, and where one that is inside `advance` puts its word, so that it is
 //! heard as soon as `advance` has returned.
 //!
 //! Design note: a word that went through the queue of the Stakker like every other message would cost a closure, a copy of
 //! it and a second dispatch: half of what a step costs. A cell in each process would cost memory that a paused one must
 //! not have. So there is one desk for all processes of a kind; it knows by a number whose turn it is. And because it knows
-//! their type, it keeps their actors side by side, without a box for each.
+//! their type, it keeps their rows side by side, without a box for each.
 
 use super::drive::{self, Poke};
+use super::few::Few;
+use super::life::Birth;
+use super::row::{End, Kept, More, Row};
+use super::slab::{Place, Slab};
 use super::step::Word;
 use super::{OutcomeOf, Process};
+use crate::ProcessId;
 use crate::runtime::{Kernel, Slot};
-use stakker::{Actor, ActorOwn};
+use stakker::{Actor, ActorOwn, Ret, Stakker};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// See the [module](self). It also leads to the kernel, so that a `Life` needs one pointer for both.
@@ -19,9 +25,10 @@ pub(crate) struct Desk<P: Process> {
     pub(super) kernel: Rc<Kernel>,
     /// By which the kernel finds it, from 1.
     number: u16,
-    residents: RefCell<Vec<Resident<P>>>,
-    /// The first place that is free, in a list through all of them; the length if none is.
-    free: Cell<u32>,
+    /// Nobody's code runs while it is borrowed: what leaves it is dropped afterwards.
+    rows: RefCell<Slab<Row<P>>>,
+    /// Nudges that were not used yet. Few processes have one at a time.
+    nudges: RefCell<BTreeMap<Place, u32>>,
     /// Counts the calls of the author's code, from 1.
     calls: Cell<u64>,
     /// The number of the call that is going on; 0 between calls.
@@ -29,30 +36,26 @@ pub(crate) struct Desk<P: Process> {
     word: Cell<Option<Word<P>>>,
 }
 
-/// Who lives in a place.
-enum Resident<P: Process> {
-    /// Nobody; the next free place.
-    Nobody(u32),
-    /// The actor.
-    Live(ActorOwn<P>),
-    /// What came of it, for the handles that are still there. Boxed, because an outcome may be large.
-    Over(Box<OutcomeOf<P>>),
-}
-
 /// What a typed handle finds.
 pub(crate) enum Found<P: Process> {
     Live(Actor<P>),
-    Over(OutcomeOf<P>),
+    Over(Rc<End<P>>),
 }
 
 /// A desk, for those who do not know its kind.
 pub(crate) trait AnyDesk {
     /// Tells the process in this place something, at the next opportunity. Nothing happens to one that has ended.
-    fn poke(&self, place: u32, poke: Poke);
+    fn poke(&self, place: Place, poke: Poke);
+    /// Tells it now, between two messages.
+    fn tell(&self, stakker: &mut Stakker, place: Place, poke: Poke);
     /// Whether a process that has not ended lives there.
-    fn is_live(&self, place: u32) -> bool;
-    /// Makes the place free, and drops what was there.
-    fn vacate(&self, place: u32);
+    fn is_live(&self, place: Place) -> bool;
+    /// Its number in the journal.
+    fn id_of(&self, place: Place) -> Option<ProcessId>;
+    /// There are so many handles more, or fewer. After the last one an outcome is forgotten.
+    fn count_handle(&self, place: Place, by: i32);
+    /// Leaves a nudge, and says whether it is the only one.
+    fn add_nudge(&self, place: Place) -> bool;
     /// Drops everybody.
     fn close(&self);
 }
@@ -63,8 +66,8 @@ impl<P: Process> Desk<P> {
         kernel.desk(|number| Desk {
             kernel: kernel.clone(),
             number,
-            residents: RefCell::default(),
-            free: Cell::new(0),
+            rows: RefCell::default(),
+            nudges: RefCell::default(),
             calls: Cell::new(0),
             current: Cell::new(0),
             word: Cell::new(None),
@@ -75,57 +78,134 @@ impl<P: Process> Desk<P> {
         &self.kernel
     }
 
-    /// The process in this slot of the kernel, if it is of this kind.
-    pub(crate) fn find(&self, slot: Slot) -> Option<Found<P>> {
-        let place = self.kernel.place_of(slot, self.number)?;
-        match self.residents.borrow().get(place as usize)? {
-            Resident::Live(own) => Some(Found::Live((**own).clone())),
-            Resident::Over(outcome) => Some(Found::Over((**outcome).clone())),
-            Resident::Nobody(_) => None,
+    /// What the kernel calls this place.
+    pub(crate) fn slot(&self, place: Place) -> Slot {
+        Slot { desk: self.number, place }
+    }
+
+    /// The place that the kernel calls so, if it is at this desk.
+    pub(crate) fn place(&self, slot: Slot) -> Option<Place> {
+        (slot.desk == self.number).then_some(slot.place)
+    }
+
+    /// The process in this place.
+    pub(crate) fn find(&self, place: Place) -> Option<Found<P>> {
+        match self.rows.borrow().at(place)? {
+            Row::Live { own, .. } | Row::Awaited { own, .. } => Some(Found::Live((**own).clone())),
+            Row::Over { end, .. } => Some(Found::Over(end.clone())),
         }
     }
 
     /// Lets a process move in.
-    pub(crate) fn settle(&self, slot: Slot, own: ActorOwn<P>) {
-        let place = self.take_place(Resident::Live(own));
-        self.kernel.house(slot, self.number, place, true);
+    pub(super) fn settle(&self, own: ActorOwn<P>, birth: &Birth<P>) -> Place {
+        let &Birth { id, seq, parent, .. } = birth;
+        let is_tied = id.is_some() || parent.is_some();
+        let more = is_tied.then(|| More::tied(id, seq, parent));
+        let place = self.rows.borrow_mut().insert(Row::live(own, more));
+        self.kernel.count_in(self.slot(place), id);
+        place
     }
 
     /// Keeps the outcome of a process that had ended before this runtime began.
-    pub(crate) fn remember(&self, slot: Slot, outcome: OutcomeOf<P>) {
-        let place = self.take_place(Resident::Over(Box::new(outcome)));
-        self.kernel.house(slot, self.number, place, false);
+    pub(crate) fn remember(&self, id: ProcessId, outcome: OutcomeOf<P>) -> Slot {
+        let place = self.rows.borrow_mut().insert(Row::over(End { id: Some(id), outcome }));
+        let slot = self.slot(place);
+        self.kernel.list(slot, id);
+        slot
     }
 
-    /// A process has ended: its actor goes, its outcome stays for those who still refer to it.
-    pub(crate) fn ended(&self, slot: Slot, outcome: OutcomeOf<P>, parent: Option<Slot>) {
-        let Some((place, is_wanted)) = self.kernel.count_out(slot) else { return };
-        if is_wanted {
-            let after = Resident::Over(Box::new(outcome));
-            let actor =
-                self.residents.borrow_mut().get_mut(place as usize).map(|r| std::mem::replace(r, after));
-            drop(actor);
-        } else {
-            self.vacate(place);
+    /// A process has ended: who waits for it is told, its actor goes, its outcome stays for those who still refer to it.
+    pub(super) fn ended(&self, place: Place, outcome: OutcomeOf<P>) {
+        let mut rows = self.rows.borrow_mut();
+        let Some(row) = rows.at_mut(place).filter(|row| row.actor().is_some()) else { return };
+        match *row.handles() {
+            0 => {
+                let Some(gone) = rows.remove(place) else { return };
+                drop(rows);
+                self.part(place, gone, &outcome);
+            }
+            handles => {
+                let end = Rc::new(End { id: row.id(), outcome });
+                let gone = std::mem::replace(row, Row::Over { end: end.clone(), handles });
+                drop(rows);
+                self.part(place, gone, &end.outcome);
+            }
         }
-        self.kernel.after_end(slot, parent);
     }
 
-    fn take_place(&self, resident: Resident<P>) -> u32 {
-        let place = self.free.get();
-        let mut residents = self.residents.borrow_mut();
-        match residents.get_mut(place as usize) {
-            Some(free) => {
-                if let Resident::Nobody(next) = std::mem::replace(free, resident) {
-                    self.free.set(next);
-                }
+    /// What follows for others when a process has ended.
+    fn part(&self, place: Place, gone: Row<P>, outcome: &OutcomeOf<P>) {
+        let (mut id, mut parent) = (None, None);
+        let (own, kept) = match gone {
+            Row::Live { own, more: None, .. } => (own, Few::None),
+            Row::Live { own, more: Some(more), .. } => {
+                (id, parent) = (more.id, more.parent);
+                (own, more.kept)
             }
-            None => {
-                residents.push(resident);
-                self.free.set(place + 1);
+            Row::Awaited { own, waiter, .. } => (own, Few::One(Kept::Waiter(waiter))),
+            Row::Over { .. } => return,
+        };
+        self.kernel.count_out(id);
+        self.drop_nudges(place);
+        drive::tell_end(kept, outcome);
+        drop(own);
+        self.kernel.after_end(self.slot(place), parent);
+    }
+
+    /// Lets `waiter` know the outcome: now, or when the process has ended.
+    pub(super) fn wait(&self, place: Place, waiter: Ret<OutcomeOf<P>>) {
+        let end = match self.rows.borrow_mut().at_mut(place) {
+            Some(Row::Over { end, .. }) => end.clone(),
+            Some(row) => return row.keep(Kept::Waiter(waiter)),
+            None => return,
+        };
+        waiter.ret(end.outcome.clone());
+        self.kernel.on_outside();
+    }
+
+    /// Calls `with` for what few processes have, if this one has it. It must not call anybody's code.
+    pub(super) fn more<T>(&self, place: Place, with: impl FnOnce(&mut More<P>) -> T) -> Option<T> {
+        self.rows.borrow_mut().at_mut(place)?.more().map(with)
+    }
+
+    /// Calls `with` for what the process keeps. Whom it calls may come back for more.
+    pub(super) fn lend(&self, place: Place, with: impl FnOnce(&[Kept<P>])) {
+        let lent = self.more(place, |more| std::mem::replace(&mut more.kept, Few::None));
+        let Some(kept) = lent else { return };
+        with(kept.as_slice());
+        let later = self.more(place, |more| std::mem::replace(&mut more.kept, kept));
+        if let Some(later) = later {
+            later.consume(|kept| self.keep(place, kept));
+        }
+    }
+
+    /// Keeps something for a process. If that has ended, it is dropped, when nothing is borrowed.
+    pub(super) fn keep(&self, place: Place, kept: Kept<P>) {
+        let mut rows = self.rows.borrow_mut();
+        match rows.at_mut(place) {
+            Some(row @ (Row::Live { .. } | Row::Awaited { .. })) => row.keep(kept),
+            Some(Row::Over { .. }) | None => {
+                drop(rows);
+                drop(kept);
             }
         }
-        place
+    }
+
+    pub(super) fn has_nudge(&self, place: Place) -> bool {
+        self.nudges.borrow().contains_key(&place)
+    }
+
+    pub(super) fn take_nudge(&self, place: Place) {
+        let mut nudges = self.nudges.borrow_mut();
+        match nudges.get_mut(&place) {
+            Some(left @ 2..) => *left -= 1,
+            Some(_) => drop(nudges.remove(&place)),
+            None => {}
+        }
+    }
+
+    pub(super) fn drop_nudges(&self, place: Place) {
+        self.nudges.borrow_mut().remove(&place);
     }
 
     /// A call begins; its number.
@@ -153,30 +233,60 @@ impl<P: Process> Desk<P> {
         self.current.set(0);
         self.word.take()
     }
+
+    /// The actor in this place.
+    pub(super) fn actor(&self, place: Place) -> Option<Actor<P>> {
+        Some((**self.rows.borrow().at(place)?.actor()?).clone())
+    }
 }
 
 impl<P: Process> AnyDesk for Desk<P> {
-    fn poke(&self, place: u32, poke: Poke) {
-        if let Some(Resident::Live(own)) = self.residents.borrow().get(place as usize) {
-            let actor: Actor<P> = (**own).clone();
-            own.defer(move |s| actor.apply(s, move |this, cx| drive::on_poke(this, cx, poke)));
+    fn poke(&self, place: Place, poke: Poke) {
+        if let Some(actor) = self.actor(place) {
+            let deferrer = actor.access_deferrer().clone();
+            deferrer.defer(move |s| actor.apply(s, move |this, cx| drive::on_poke(this, cx, poke)));
         }
     }
 
-    fn is_live(&self, place: u32) -> bool {
-        matches!(self.residents.borrow().get(place as usize), Some(Resident::Live(_)))
+    fn tell(&self, stakker: &mut Stakker, place: Place, poke: Poke) {
+        if let Some(actor) = self.actor(place) {
+            actor.apply(stakker, move |this, cx| drive::on_poke(this, cx, poke));
+        }
     }
 
-    fn vacate(&self, place: u32) {
-        let free = Resident::Nobody(self.free.replace(place));
-        // Dropped when nothing is borrowed: what it owned may ask for its place.
-        let gone = self.residents.borrow_mut().get_mut(place as usize).map(|r| std::mem::replace(r, free));
-        drop(gone);
+    fn is_live(&self, place: Place) -> bool {
+        self.rows.borrow().at(place).is_some_and(|row| row.actor().is_some())
+    }
+
+    fn id_of(&self, place: Place) -> Option<ProcessId> {
+        self.rows.borrow().at(place)?.id()
+    }
+
+    fn count_handle(&self, place: Place, by: i32) {
+        let mut rows = self.rows.borrow_mut();
+        let Some(row) = rows.at_mut(place) else { return };
+        *row.handles() = row.handles().saturating_add_signed(by);
+        let forgotten = match row {
+            Row::Over { handles: 0, .. } => rows.remove(place),
+            Row::Over { .. } | Row::Live { .. } | Row::Awaited { .. } => None,
+        };
+        // Nothing is borrowed when an outcome is dropped: it may be anything.
+        drop(rows);
+        drop(forgotten);
+    }
+
+    fn add_nudge(&self, place: Place) -> bool {
+        if !self.is_live(place) {
+            return false;
+        }
+        let mut nudges = self.nudges.borrow_mut();
+        let left = nudges.entry(place).or_default();
+        *left = left.saturating_add(1);
+        *left == 1
     }
 
     fn close(&self) {
-        let residents = std::mem::take(&mut *self.residents.borrow_mut());
-        self.free.set(0);
-        drop(residents);
+        let rows = std::mem::take(&mut *self.rows.borrow_mut());
+        drop(rows);
     }
 }

@@ -28,18 +28,17 @@ impl<T> Few<T> {
         }
     }
 
-    /// Takes out the items that are not to stay. They are dropped when the list is whole again.
-    pub fn retain(&mut self, stays: impl Fn(&T) -> bool) {
-        let gone = match self {
-            Few::One(one) if !stays(one) => Some(std::mem::replace(self, Few::None)),
-            Few::None | Few::One(_) => None,
+    /// Takes out the items that are to go.
+    pub fn take_out(&mut self, goes: impl Fn(&T) -> bool) -> Few<T> {
+        match self {
+            Few::One(one) if goes(one) => std::mem::replace(self, Few::None),
+            Few::None | Few::One(_) => Few::None,
             Few::Many(many) => {
-                let (stay, gone) = std::mem::take(&mut **many).into_iter().partition(stays);
+                let (gone, stay) = std::mem::take(&mut **many).into_iter().partition(goes);
                 **many = stay;
-                Some(Few::Many(Box::new(gone)))
+                Few::Many(Box::new(gone))
             }
-        };
-        drop(gone);
+        }
     }
 
     /// Calls `each` with every item, in order.
@@ -63,15 +62,14 @@ mod tests {
             assert_eq!(few.as_slice(), (0..n).collect::<Vec<_>>());
             few.push(n);
         }
-        few.retain(|n| n % 2 == 0);
+        assert_eq!(few.take_out(|n| n % 2 == 1).as_slice(), [1, 3]);
         assert_eq!(few.as_slice(), [0, 2, 4]);
         let mut seen = Vec::new();
         few.consume(|n| seen.push(n));
         assert_eq!(seen, [0, 2, 4]);
         let mut one = Few::One(1);
-        one.retain(|_| true);
-        assert_eq!(one.as_slice(), [1]);
-        one.retain(|_| false);
+        assert!(one.take_out(|_| false).as_slice().is_empty());
+        assert_eq!(one.take_out(|_| true).as_slice(), [1]);
         assert!(one.as_slice().is_empty());
     }
 }

@@ -1,12 +1,13 @@
 //! What the owner of a process holds.
 
-use super::desk::{Desk, Found};
+use super::desk::{AnyDesk, Desk, Found};
 use super::drive::{self, Poke};
+use super::slab::Place;
 use super::{DriveMode, OutcomeOf, PhaseOf, Process};
 use crate::journal::Desired;
-use crate::runtime::{Kernel, Slot};
+use crate::runtime::Kernel;
 use crate::{ProcessId, State};
-use stakker::{Actor, Fwd, Ret};
+use stakker::{Fwd, Ret};
 use std::rc::{Rc, Weak};
 
 /// Refers to a process. Cheap to clone, owns nothing: dropping it ends nothing, and the process may end before it.
@@ -32,7 +33,7 @@ use std::rc::{Rc, Weak};
 /// ```
 pub struct Handle<P: Process> {
     desk: Weak<Desk<P>>,
-    slot: Slot,
+    place: Place,
 }
 
 /// A watcher of a process: the latest phase at once, and again on each change. Changes that follow one another within
@@ -60,9 +61,9 @@ pub enum Refused {
 }
 
 impl<P: Process> Handle<P> {
-    pub(crate) fn new(desk: &Rc<Desk<P>>, slot: Slot) -> Handle<P> {
-        desk.kernel().count_handle(slot, 1);
-        Handle { desk: Rc::downgrade(desk), slot }
+    pub(crate) fn new(desk: &Rc<Desk<P>>, place: Place) -> Handle<P> {
+        desk.count_handle(place, 1);
+        Handle { desk: Rc::downgrade(desk), place }
     }
 
     /// Sets it going.
@@ -74,7 +75,7 @@ impl<P: Process> Handle<P> {
     /// for: it enters its state once more.
     pub fn nudge(&self) {
         if let Some(desk) = self.desk.upgrade() {
-            desk.kernel().nudge(self.slot);
+            desk.kernel().nudge(desk.slot(self.place));
         }
     }
 
@@ -95,34 +96,33 @@ impl<P: Process> Handle<P> {
 
     /// Tells `watcher` the phase at once and on each change.
     pub fn watch(&self, watcher: Watch<P>) {
-        self.with(
-            watcher,
-            |actor, w| actor.defer_call(move |this, cx| drive::on_watch(this, cx, w)),
-            |o, w| {
-                w.fwd(o.clone().into());
-            },
-        );
+        let Some(desk) = self.desk.upgrade() else { return };
+        match desk.find(self.place) {
+            Some(Found::Live(actor)) => {
+                let deferrer = actor.access_deferrer().clone();
+                deferrer.defer(move |s| actor.apply(s, |this, cx| drive::on_watch(this, cx, watcher)));
+            }
+            Some(Found::Over(end)) => watcher.fwd(end.outcome.clone().into()),
+            None => {}
+        }
+        desk.kernel().on_outside();
     }
 
     /// Answers `waiter` when the process has ended; with nothing if the runtime is closed before.
     pub fn outcome(&self, waiter: Ret<OutcomeOf<P>>) {
-        self.with(
-            waiter,
-            |actor, w| actor.defer_call(move |this, cx| drive::on_outcome(this, cx, w)),
-            |o, w| {
-                w.ret(o.clone());
-            },
-        );
+        if let Some(desk) = self.desk.upgrade() {
+            desk.wait(self.place, waiter);
+        }
     }
 
     /// The number of the process in the journal; none if it is not in one.
     pub fn id(&self) -> Option<ProcessId> {
-        self.desk.upgrade()?.kernel().id_of(self.slot)
+        self.desk.upgrade()?.id_of(self.place)
     }
 
     /// The process, as it is found in the table.
     pub(crate) fn find(&self) -> Option<Found<P>> {
-        self.desk.upgrade()?.find(self.slot)
+        self.desk.upgrade()?.find(self.place)
     }
 
     pub(crate) fn belongs_to(&self, kernel: &Rc<Kernel>) -> bool {
@@ -131,49 +131,24 @@ impl<P: Process> Handle<P> {
 
     fn desire(&self, desired: Desired) {
         if let Some(desk) = self.desk.upgrade() {
-            desk.kernel().poke(self.slot, Poke::Desire(desired));
-            desk.kernel().on_outside();
+            desk.kernel().poke(desk.slot(self.place), Poke::Desire(desired));
         }
-    }
-
-    /// Hands `thing` to the actor, or to the outcome if the process has ended. If it is gone, `thing` is dropped.
-    fn with<T>(&self, thing: T, live: impl FnOnce(&Actor<P>, T), over: impl FnOnce(&OutcomeOf<P>, T)) {
-        let Some(desk) = self.desk.upgrade() else { return };
-        // What is called must not run under the borrow of the table.
-        match desk.find(self.slot) {
-            Some(Found::Live(actor)) => live(&actor, thing),
-            Some(Found::Over(outcome)) => over(&outcome, thing),
-            None => {}
-        }
-        desk.kernel().on_outside();
-    }
-}
-
-/// A call to an actor by closure.
-trait DeferCall<A> {
-    fn defer_call(&self, call: impl FnOnce(&mut A, stakker::CX![A]) + 'static);
-}
-
-impl<A: 'static> DeferCall<A> for Actor<A> {
-    fn defer_call(&self, call: impl FnOnce(&mut A, stakker::CX![A]) + 'static) {
-        let actor = self.clone();
-        self.defer(move |s| actor.apply(s, call));
     }
 }
 
 impl<P: Process> Clone for Handle<P> {
     fn clone(&self) -> Self {
         if let Some(desk) = self.desk.upgrade() {
-            desk.kernel().count_handle(self.slot, 1);
+            desk.count_handle(self.place, 1);
         }
-        Handle { desk: self.desk.clone(), slot: self.slot }
+        Handle { desk: self.desk.clone(), place: self.place }
     }
 }
 
 impl<P: Process> Drop for Handle<P> {
     fn drop(&mut self) {
         if let Some(desk) = self.desk.upgrade() {
-            desk.kernel().count_handle(self.slot, -1);
+            desk.count_handle(self.place, -1);
         }
     }
 }

@@ -1,33 +1,31 @@
 //! The lifecycle of one process: the field through which the framework keeps its books in the author's struct.
 
-use super::desk::Desk;
-use super::few::Few;
-use super::{Child, Outcome, OutcomeOf, Phase, PhaseOf, Process, State, children, drive};
+use super::desk::{AnyDesk, Desk};
+use super::row::{Kept, More};
+use super::slab::Place;
+use super::{Child, Outcome, OutcomeOf, Phase, PhaseOf, Process, State, children};
 use crate::journal::{Desired, EffectEnd, EffectRow, Entry, Stage};
 use crate::runtime::{Kernel, RuntimeHandle, Slot};
 use crate::{Fault, ProcessId};
-use stakker::{Actor, ActorOwn, CX, Core, FixedTimerKey, Fwd, Ret, Stakker};
-use std::any::Any;
+use stakker::{Actor, ActorOwn, CX, Core, FixedTimerKey, Ret, Stakker};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// The lifecycle of a process. It comes into the author's struct through the closure that makes it.
 pub struct Life<P: Process> {
     pub(super) desk: Rc<Desk<P>>,
-    pub(super) slot: Slot,
+    pub(super) place: Place,
     /// Counts the states that were entered and left. A step or a reply of another epoch is late.
     pub(super) epoch: u32,
     pub(super) stage: Stage,
     pub(super) desired: Desired,
     pub(super) marks: Marks,
     pub(super) state: P::State,
-    /// What few processes have at a time; a paused one without watchers does without the allocation.
-    pub(super) more: Option<Box<More<P>>>,
 }
 
 /// What is true of a process at the moment: a set of the bits below.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Marks(u8);
+pub(super) struct Marks(u16);
 
 impl Marks {
     /// Its transitions go to the journal.
@@ -46,6 +44,8 @@ impl Marks {
     pub const TELLING: Marks = Marks(64);
     /// Something is held in this state.
     pub const HOLDING: Marks = Marks(128);
+    /// Somebody is told of its phases.
+    pub const WATCHED: Marks = Marks(256);
 
     /// Whether one of these bits is set.
     pub fn any(self, of: Marks) -> bool {
@@ -62,70 +62,33 @@ impl Marks {
     }
 }
 
-pub(super) struct More<P: Process> {
-    pub kept: Few<Kept<P>>,
-    pub pending: Option<Pending<P>>,
-    /// Ledger entries that go into the journal with the next transition.
-    pub ledger: Vec<Entry>,
-    pub seq: u64,
-    pub parent: Option<Slot>,
-}
-
-/// What a process keeps.
-pub(super) enum Kept<P: Process> {
-    /// Dropped when the state is left.
-    Guard(Box<dyn Any>),
-    /// Told of each phase.
-    Watcher(Fwd<PhaseOf<P>>),
-    /// Told of the end.
-    Waiter(Ret<OutcomeOf<P>>),
-}
-
-/// The transition that is on its way to the journal.
-pub(super) enum Pending<P: Process> {
-    Enter(Stage, Option<P::State>),
-    /// Boxed, because an outcome may be large and comes once.
-    End(Box<OutcomeOf<P>>),
-}
-
-impl<P: Process> Default for More<P> {
-    fn default() -> Self {
-        More { kept: Few::None, pending: None, ledger: Vec::new(), seq: 0, parent: None }
-    }
-}
-
 /// With what a life begins: afresh, or as the journal had it.
 pub(crate) struct Birth<P: Process> {
+    /// The number in the journal, of a process that is in one.
+    pub id: Option<ProcessId>,
     pub stage: Stage,
     pub desired: Desired,
     pub state: P::State,
-    pub durable: bool,
     pub stepwise: bool,
     pub seq: u64,
     pub parent: Option<Slot>,
 }
 
 impl<P: Process> Life<P> {
-    pub(crate) fn begin(desk: &Rc<Desk<P>>, slot: Slot, birth: Birth<P>) -> Life<P> {
-        let Birth { stage, desired, state, durable, stepwise, seq, parent } = birth;
+    fn begin(desk: &Rc<Desk<P>>, place: Place, birth: Birth<P>) -> Life<P> {
+        let Birth { id, stage, desired, state, stepwise, .. } = birth;
         let mut marks = Marks::default();
-        for (is, mark) in [(durable, Marks::DURABLE), (stepwise, Marks::STEPWISE)] {
+        for (is, mark) in [(id.is_some(), Marks::DURABLE), (stepwise, Marks::STEPWISE)] {
             if is {
                 marks.set(mark);
             }
         }
-        let mut life = Life { desk: desk.clone(), slot, epoch: 0, stage, desired, marks, state, more: None };
-        if seq > 0 || parent.is_some() {
-            let more = life.more();
-            more.seq = seq;
-            more.parent = parent;
-        }
-        life
+        Life { desk: desk.clone(), place, epoch: 0, stage, desired, marks, state }
     }
 
     /// The number of this process in the journal; none if it is not in one.
     pub fn id(&self) -> Option<ProcessId> {
-        self.kernel().id_of(self.slot)
+        self.desk.id_of(self.place)
     }
 
     /// The phase at this moment.
@@ -149,7 +112,7 @@ impl<P: Process> Life<P> {
     /// lease, an operation in flight or a timer.
     pub fn hold<G: 'static>(&mut self, guard: G) {
         self.marks.set(Marks::HOLDING);
-        self.more().kept.push(Kept::Guard(Box::new(guard)));
+        self.desk.keep(self.place, Kept::Guard(Box::new(guard)));
     }
 
     /// Answers `ret` after `delay`, unless this state is left before: the timer is held.
@@ -195,7 +158,7 @@ impl<P: Process> Life<P> {
     pub fn owe(&mut self, effect: EffectRow) {
         if let (true, Some(process)) = (self.marks.any(Marks::DURABLE), self.id()) {
             let at = self.kernel().wall();
-            self.more().ledger.push(Entry::EffectMade { process, effect, at });
+            self.more(|more| more.ledger.push(Entry::EffectMade { process, effect, at }));
         }
     }
 
@@ -203,17 +166,17 @@ impl<P: Process> Life<P> {
     pub fn settle(&mut self, effect: EffectRow, end: EffectEnd) {
         if let (true, Some(process)) = (self.marks.any(Marks::DURABLE), self.id()) {
             let at = self.kernel().wall();
-            self.more().ledger.push(Entry::EffectEnded { process, effect, end, at });
+            self.more(|more| more.ledger.push(Entry::EffectEnded { process, effect, end, at }));
         }
     }
 
     /// Whether nothing stands between a step and the next state: it runs, it shall run, and it is in no journal.
     #[inline]
     pub(super) fn walks_freely(&self) -> bool {
-        const TELLING: u8 = Marks::TELLING.0;
+        const ASIDE: Marks = Marks::TELLING.and(Marks::WATCHED);
         self.stage == Stage::Running
             && self.desired == Desired::Run
-            && self.marks.0 & !TELLING == Marks::DRIVEN.0
+            && self.marks.0 & !ASIDE.0 == Marks::DRIVEN.0
     }
 
     #[inline]
@@ -221,8 +184,14 @@ impl<P: Process> Life<P> {
         &self.desk.kernel
     }
 
-    pub(super) fn more(&mut self) -> &mut More<P> {
-        self.more.get_or_insert_default()
+    /// How the kernel calls it.
+    pub(super) fn slot(&self) -> Slot {
+        self.desk.slot(self.place)
+    }
+
+    /// What few processes have, if this one has it. It is at the desk.
+    pub(super) fn more<T>(&self, with: impl FnOnce(&mut More<P>) -> T) -> Option<T> {
+        self.desk.more(self.place, with)
     }
 
     /// The name of this process in a message.
@@ -242,11 +211,7 @@ impl<P: Process> Drop for Life<P> {
         }
         let fault = Fault::Stopped { state: self.state.name().into() };
         log::error!("{}: {fault}; the journal still has it as {}", self.title(), self.stage.word());
-        if let Some(more) = &mut self.more {
-            drive::tell_end(more, &Outcome::Failed(fault.clone()));
-        }
-        let parent = self.more.as_ref().and_then(|m| m.parent);
-        self.desk.ended(self.slot, Outcome::Failed(fault), parent);
+        self.desk.ended(self.place, Outcome::Failed(fault));
     }
 }
 
@@ -268,32 +233,33 @@ impl<P: Process> Drop for Timer<P> {
     }
 }
 
-/// Makes the actor of a process whose slot is taken already, and puts it there. Nothing drives it yet.
+/// Makes a process, and lets it move in. Nothing drives it yet.
 pub(crate) fn begin<P: Process>(
     desk: &Rc<Desk<P>>,
     core: &mut Core,
-    slot: Slot,
     birth: Birth<P>,
     make: &dyn Fn(Life<P>) -> P,
-) {
-    let process = make(Life::begin(desk, slot, birth));
+) -> Place {
     let own = ActorOwn::<P>::new(core, stakker::ret_nop!(), 0);
     let actor = own.clone();
+    let place = desk.settle(own, &birth);
+    let process = make(Life::begin(desk, place, birth));
     // The value goes in before any other call to the actor is queued, so the actor never keeps a queue of its own.
     core.defer(move |s| actor.apply_prep(s, move |_| Some(process)));
-    desk.settle(slot, own);
+    place
 }
 
 /// The same from outside a turn, where nothing needs to wait for the queue.
 pub(crate) fn begin_now<P: Process>(
     desk: &Rc<Desk<P>>,
     stakker: &mut Stakker,
-    slot: Slot,
     birth: Birth<P>,
     make: impl Fn(Life<P>) -> P,
-) {
-    let process = make(Life::begin(desk, slot, birth));
+) -> Place {
     let own = ActorOwn::<P>::new(stakker, stakker::ret_nop!(), 0);
-    own.clone().apply_prep(stakker, move |_| Some(process));
-    desk.settle(slot, own);
+    let actor = own.clone();
+    let place = desk.settle(own, &birth);
+    let process = make(Life::begin(desk, place, birth));
+    actor.apply_prep(stakker, move |_| Some(process));
+    place
 }

@@ -1,8 +1,8 @@
 //! The one-shot right to leave a state.
 
-use super::desk::{Desk, Found};
+use super::desk::Desk;
+use super::slab::Place;
 use super::{Fault, Life, Process, State, drive, table::Said};
-use crate::runtime::Slot;
 use stakker::{Actor, CX, Fwd, Ret};
 use std::fmt::Display;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use std::rc::Rc;
 pub struct Step<P: Process> {
     /// Taken when the step is used.
     desk: Option<Rc<Desk<P>>>,
-    slot: Slot,
+    place: Place,
     /// The call of the author's code that this step was given to.
     call: u64,
     epoch: u32,
@@ -44,7 +44,7 @@ impl<P: Process> Step<P> {
     /// The step that is given to a call of the author's code.
     #[inline]
     pub(super) fn new(life: &Life<P>, call: u64) -> Step<P> {
-        Step { desk: Some(life.desk.clone()), slot: life.slot, call, epoch: life.epoch }
+        Step { desk: Some(life.desk.clone()), place: life.place, call, epoch: life.epoch }
     }
 
     /// Goes on to `state`. It is entered when the transition is durable.
@@ -87,9 +87,9 @@ impl<P: Process> Step<P> {
         let epoch = self.epoch;
         let Some(actor) = self.take_actor() else { return Ret::new(|_| ()) };
         Ret::new(move |answer| {
-            let target = actor.clone();
-            actor.defer(move |s| {
-                target.apply(s, move |this, cx| match answer {
+            let deferrer = actor.access_deferrer().clone();
+            deferrer.defer(move |s| {
+                actor.apply(s, move |this, cx| match answer {
                     Some(answer) => {
                         if !drive::is_current(this, epoch) {
                             return drive::on_late(this, "an answer");
@@ -154,27 +154,20 @@ impl<P: Process> Step<P> {
     fn say(mut self, word: Word<P>) {
         let Some(desk) = self.desk.take() else { return };
         if let Some(word) = desk.lay(self.call, word) {
-            send(&desk, self.slot, self.epoch, word);
+            send(&desk, self.place, self.epoch, word);
         }
     }
 
     /// The actor, which takes over the right of this step. None if it is gone.
     fn take_actor(&mut self) -> Option<Actor<P>> {
         let desk = self.desk.take()?;
-        actor_in(&desk, self.slot)
-    }
-}
-
-fn actor_in<P: Process>(desk: &Desk<P>, slot: Slot) -> Option<Actor<P>> {
-    match desk.find(slot)? {
-        Found::Live(actor) => Some(actor),
-        Found::Over(_) => None,
+        desk.actor(self.place)
     }
 }
 
 #[cold]
-fn send<P: Process>(desk: &Desk<P>, slot: Slot, epoch: u32, word: Word<P>) {
-    if let Some(actor) = actor_in(desk, slot) {
+fn send<P: Process>(desk: &Desk<P>, place: Place, epoch: u32, word: Word<P>) {
+    if let Some(actor) = desk.actor(place) {
         tell(actor, epoch, word);
     }
 }
@@ -201,7 +194,7 @@ fn tell<P: Process>(actor: Actor<P>, epoch: u32, word: Word<P>) {
 impl<P: Process> Drop for Step<P> {
     fn drop(&mut self) {
         if let Some(desk) = self.desk.take() {
-            send(&desk, self.slot, self.epoch, Word::Abandon);
+            send(&desk, self.place, self.epoch, Word::Abandon);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{Kernel, Slot};
 use crate::journal::{Desired, ProcessRow, Stage};
 use crate::planted;
 use crate::process::{Birth, Desk, Life, Outcome, OutcomeOf, Process, begin, read_state};
-use crate::{Edge, State, Unreadable};
+use crate::{Edge, ProcessId, State, Unreadable};
 use stakker::Core;
 use std::any::Any;
 use std::rc::Rc;
@@ -17,15 +17,14 @@ pub(crate) trait Kind {
     fn table(&self) -> &'static [Edge];
     /// Checks that a state can be read; makes nothing.
     fn check(&self, version: u32, state: &str) -> Result<(), Unreadable>;
-    /// Puts a process that the journal knows into its slot: alive, or as the outcome that it had.
-    fn restore(&self, to: Place<'_>, row: &ProcessRow, parent: Option<Slot>) -> Result<(), Unreadable>;
-}
-
-/// Where a process is to be made.
-pub(crate) struct Place<'a> {
-    pub kernel: &'a Rc<Kernel>,
-    pub core: &'a mut Core,
-    pub slot: Slot,
+    /// Makes a process that the journal knows: alive, or as the outcome that it had.
+    fn restore(
+        &self,
+        kernel: &Rc<Kernel>,
+        core: &mut Core,
+        row: &ProcessRow,
+        parent: Option<Slot>,
+    ) -> Result<Slot, Unreadable>;
 }
 
 /// How processes of one kind are made.
@@ -44,20 +43,26 @@ impl<P: Process> Kind for Maker<P> {
         read_state::<P::State>(version, state).map(|_| ())
     }
 
-    fn restore(&self, to: Place<'_>, row: &ProcessRow, parent: Option<Slot>) -> Result<(), Unreadable> {
+    fn restore(
+        &self,
+        kernel: &Rc<Kernel>,
+        core: &mut Core,
+        row: &ProcessRow,
+        parent: Option<Slot>,
+    ) -> Result<Slot, Unreadable> {
         if row.stage.is_end() {
             let outcome = read_outcome::<P>(row)?;
-            Desk::<P>::of(to.kernel).remember(to.slot, outcome);
-            return Ok(());
+            return Ok(Desk::<P>::of(kernel).remember(row.id, outcome));
         }
         let state = read_state::<P::State>(row.version, &row.state)?;
         let forgets = row.desired == Desired::Kill && planted::is(planted::Planted::KillForgotten);
         let (stage, desired) =
             if forgets { (Stage::Running, Desired::Run) } else { (row.stage, row.desired) };
-        let seq = row.seq;
-        let birth = Birth { stage, desired, state, durable: true, stepwise: false, seq, parent };
-        begin(&Desk::of(to.kernel), to.core, to.slot, birth, &*self.0);
-        Ok(())
+        let (id, seq) = (Some(row.id), row.seq);
+        let birth = Birth { id, stage, desired, state, stepwise: false, seq, parent };
+        let desk = Desk::of(kernel);
+        let place = begin(&desk, core, birth, &*self.0);
+        Ok(desk.slot(place))
     }
 }
 
@@ -77,10 +82,10 @@ fn read_outcome<P: Process>(row: &ProcessRow) -> Result<OutcomeOf<P>, Unreadable
 
 /// The birth of a process that nobody has launched yet.
 pub(super) fn unlaunched<P: Process>(
+    id: Option<ProcessId>,
     state: P::State,
-    durable: bool,
     stepwise: bool,
     parent: Option<Slot>,
 ) -> Birth<P> {
-    Birth { stage: Stage::Created, desired: Desired::Pause, state, durable, stepwise, seq: 0, parent }
+    Birth { id, stage: Stage::Created, desired: Desired::Pause, state, stepwise, seq: 0, parent }
 }

@@ -1,7 +1,6 @@
 //! Wishes that others wrote into the journal.
 
 use super::Kernel;
-use super::kinds::Place;
 use super::spawn::adopted;
 use crate::journal::{Ask, Desired, Entry, Letter};
 use crate::process::Poke;
@@ -55,13 +54,14 @@ fn adopt(kernel: &Rc<Kernel>, core: &mut Core, kind: &str, version: u32, state: 
         return true;
     }
     let row = adopted(kernel, kind, version, state, key.clone());
-    let slot = kernel.take_slot(Some(row.id));
+    let slot = match known.restore(kernel, core, &row, None) {
+        Ok(slot) => slot,
+        Err(e) => {
+            log::error!("a process that was handed over could not be made: {e}");
+            return false;
+        }
+    };
     kernel.enter_child(None, key.clone(), slot);
-    if let Err(e) = known.restore(Place { kernel, core, slot }, &row, None) {
-        log::error!("a process that was handed over could not be made: {e}");
-        kernel.forget(slot);
-        return false;
-    }
     debug_assert_eq!(row.desired, Desired::Run);
     kernel.take_key(None, key);
     kernel.note(Entry::Born(Box::new(row)));

@@ -16,7 +16,7 @@ mod letters;
 mod outbox;
 mod recover;
 mod remote;
-mod rows;
+mod slot;
 mod spawn;
 
 pub use builder::Builder;
@@ -25,7 +25,7 @@ pub use remote::{RemoteHandle, RuntimeClosed};
 pub use spawn::{RuntimeHandle, SpawnError};
 
 pub(crate) use kernel::Kernel;
-pub(crate) use rows::Slot;
+pub(crate) use slot::Slot;
 
 use crate::journal::{Journal, JournalError, Loaded, Note, Order};
 use crate::process::Found;
@@ -41,6 +41,9 @@ use std::time::Instant;
 
 /// How often a turn looks for input before it lets the host go on. A turn that stops here rings its own bell.
 const POLLS_A_TURN: u32 = 16;
+
+/// How many on the agenda are told before what they said is heard.
+const TOLD_TOGETHER: u32 = 32;
 
 /// One thread that never blocks, with everything that processes need: the Stakker, the poll, the journal, the process table
 /// and the clock.
@@ -179,7 +182,7 @@ impl Runtime {
             };
             self.remote.deliver(&mut self.stakker, || RuntimeHandle::of(&self.kernel));
             self.run_calls(now)?;
-            while self.kernel.begin_some() {
+            while self.tell_some()? {
                 self.run_calls(now)?;
             }
             let answered = self.carry(arrived)?;
@@ -192,11 +195,23 @@ impl Runtime {
     }
 
     fn run_calls(&mut self, now: Instant) -> Result<(), RuntimeError> {
-        let stakker = &mut self.stakker;
-        match catch_unwind(AssertUnwindSafe(|| stakker.run(now, false))) {
-            Ok(_) => Ok(()),
-            Err(panic) => Err(RuntimeError::Panicked(crate::process::panic_text(panic))),
-        }
+        caught(|| self.stakker.run(now, false)).map(|_| ())
+    }
+
+    /// Tells some of those on the agenda, if there is room. Whether anybody was told.
+    fn tell_some(&mut self) -> Result<bool, RuntimeError> {
+        let (kernel, stakker) = (&self.kernel, &mut self.stakker);
+        caught(|| {
+            let mut told = false;
+            for _ in 0..TOLD_TOGETHER {
+                let Some((slot, poke)) = kernel.next_on_agenda() else { break };
+                if let Some(desk) = kernel.desk_of(slot) {
+                    desk.tell(stakker, slot.place, poke);
+                }
+                told = true;
+            }
+            told
+        })
     }
 
     /// Carries orders to the journal and notes back. Whether there were notes.
@@ -275,7 +290,7 @@ impl Runtime {
     pub fn phase<P: Process>(&mut self, handle: &Handle<P>) -> Result<PhaseOf<P>, Refused> {
         self.check(handle)?;
         match handle.find() {
-            Some(Found::Over(outcome)) => Ok(outcome.into()),
+            Some(Found::Over(end)) => Ok(end.outcome.clone().into()),
             Some(Found::Live(actor)) => {
                 actor.query(&mut self.stakker, |this, _| this.life().phase()).ok_or(Refused::Gone)
             }
@@ -286,6 +301,12 @@ impl Runtime {
     fn check<P: Process>(&self, handle: &Handle<P>) -> Result<(), Refused> {
         if handle.belongs_to(&self.kernel) { Ok(()) } else { Err(Refused::OtherRuntime) }
     }
+}
+
+/// Runs code of services and processes. A panic that gets here was one of a service.
+fn caught<T>(run: impl FnOnce() -> T) -> Result<T, RuntimeError> {
+    catch_unwind(AssertUnwindSafe(run))
+        .map_err(|panic| RuntimeError::Panicked(crate::process::panic_text(panic)))
 }
 
 /// Closing: every actor is dropped, every `Ret` is answered (with nothing, where there is nothing to say), and what was

@@ -1,6 +1,5 @@
 //! After a restart: what the journal knows, lives again.
 
-use super::kinds::Place;
 use super::{Kernel, Runtime, RuntimeError};
 use crate::ProcessId;
 use crate::journal::{BrokenRow, Order, ProcessRow};
@@ -96,12 +95,8 @@ impl Runtime {
             return Err(Parked::UnknownKind { id, kind: kind_name });
         };
         let parent = row.parent.and_then(|p| self.kernel.slot_of(p));
-        let slot = self.kernel.take_slot(Some(id));
-        let place = Place { kernel: &self.kernel, core: &mut self.stakker, slot };
-        if let Err(e) = kind.restore(place, row, parent) {
-            self.kernel.forget(slot);
-            return Err(Parked::Unreadable { id, kind: kind_name, why: e.to_string() });
-        }
+        let restored = kind.restore(&self.kernel, &mut self.stakker, row, parent);
+        let slot = restored.map_err(|e| Parked::Unreadable { id, kind: kind_name, why: e.to_string() })?;
         if let Some(key) = &row.key {
             self.kernel.enter_child(parent, key.clone(), slot);
         }

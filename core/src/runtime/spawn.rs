@@ -74,10 +74,8 @@ impl Runtime {
         make: impl Fn(Life<P>) -> P + 'static,
     ) -> Handle<P> {
         let desk = Desk::of(&self.kernel);
-        let slot = self.kernel.take_slot(None);
-        let handle = Handle::new(&desk, slot);
-        begin_now(&desk, &mut self.stakker, slot, unlaunched(state, false, false, None), make);
-        handle
+        let place = begin_now(&desk, &mut self.stakker, unlaunched(None, state, false, None), make);
+        Handle::new(&desk, place)
     }
 }
 
@@ -134,17 +132,16 @@ impl RuntimeHandle {
             let json = serde_json::to_string(&state).map_err(|e| SpawnError::State(e.to_string()))?;
             kernel.note(Entry::Born(Box::new(newborn::<P>(kernel, id, json, parent, spawn.key.clone()))));
         }
-        let (desk, slot) = (Desk::of(kernel), kernel.take_slot(id));
-        let handle = Handle::new(&desk, slot);
+        let desk = Desk::of(kernel);
+        let birth = unlaunched(id, state, spawn.drive == DriveMode::Step, parent);
+        let place = begin(&desk, core, birth, &*make);
         if let Some(key) = spawn.key {
             if durable && parent.is_none() {
                 kernel.take_key(None, key.clone());
             }
-            kernel.enter_child(parent, key, slot);
+            kernel.enter_child(parent, key, desk.slot(place));
         }
-        let birth = unlaunched(state, durable, spawn.drive == DriveMode::Step, parent);
-        begin(&desk, core, slot, birth, &*make);
-        Ok(handle)
+        Ok(Handle::new(&desk, place))
     }
 
     fn maker<P: Process>(&self) -> Result<Rc<dyn Fn(Life<P>) -> P>, SpawnError> {
@@ -161,7 +158,8 @@ impl RuntimeHandle {
     pub fn find<P: Process>(&self, id: ProcessId) -> Option<Handle<P>> {
         let slot = self.kernel.slot_of(id)?;
         let desk = Desk::of(&self.kernel);
-        desk.find(slot).map(|_| Handle::new(&desk, slot))
+        let place = desk.place(slot).filter(|place| desk.find(*place).is_some())?;
+        Some(Handle::new(&desk, place))
     }
 
     /// Sets what is wanted of the process with this number, of whatever kind. Whether it lives here.

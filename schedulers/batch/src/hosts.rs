@@ -1,5 +1,6 @@
-//! The hosts that jobs may run on, each with its transport, its dialect and its poller.
+//! The hosts that jobs may run on, each with its transport, its dialect, and who works for all its jobs.
 
+use crate::courier::Courier;
 use crate::dialect::Dialect;
 use crate::monitor::Watcher;
 use crate::poller::Poller;
@@ -16,6 +17,8 @@ pub struct Host {
     pub transport: Transport,
     /// Its way of running jobs.
     pub dialect: Rc<dyn Dialect>,
+    /// Who carries commands about single jobs there.
+    pub courier: Actor<Courier>,
     /// Who follows the jobs there.
     pub poller: Actor<Poller>,
     /// Who looks at their files while they run.
@@ -27,8 +30,8 @@ pub struct Hosts {
     /// This machine, where results are put in place. Its paths are absolute.
     pub here: Transport,
     hosts: BTreeMap<String, Host>,
-    // What keeps the pollers and the watchers alive.
-    owns: Vec<(ActorOwn<Poller>, ActorOwn<Watcher>)>,
+    // What keeps these actors alive.
+    owns: Vec<(ActorOwn<Courier>, ActorOwn<Poller>, ActorOwn<Watcher>)>,
 }
 
 impl Hosts {
@@ -42,12 +45,19 @@ impl Hosts {
         let dialect: Rc<dyn Dialect> = Rc::new(dialect);
         let handle = runtime.handle();
         let core = runtime.stakker();
+        let courier = actor!(core, Courier::init(transport.clone()), ret_nop!());
         let poller = actor!(core, Poller::init(transport.clone(), dialect.clone(), handle), ret_nop!());
         let watcher = actor!(core, Watcher::init(transport.clone(), dialect.clone()), ret_nop!());
         let name = transport.name().to_string();
-        let host = Host { transport, dialect, poller: poller.clone(), watcher: watcher.clone() };
+        let host = Host {
+            transport,
+            dialect,
+            courier: courier.clone(),
+            poller: poller.clone(),
+            watcher: watcher.clone(),
+        };
         self.hosts.insert(name, host);
-        self.owns.push((poller, watcher));
+        self.owns.push((courier, poller, watcher));
     }
 
     /// The host of this name.

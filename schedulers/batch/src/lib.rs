@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod collect;
+pub mod courier;
 pub mod dialect;
 mod dry_run;
 mod end;

@@ -35,7 +35,7 @@ mod walk;
 
 pub use limits::{
     ASK_APART, ASKS, CANCEL_APART, CLEAN_APART, CLEANS, COLLECT_APART, COLLECTS, EXPLAINS, LATE_APART,
-    LONGEST, MOST_LOSSES, READ_APART, READS, Rules, TERMS,
+    LONGEST, MOST_LOSSES, READ_APART, READS, Rules, STAGE_APART, STAGES, TERMS,
 };
 pub use next::{Ledger, Next, Thing};
 pub use verb::Verb;
@@ -51,7 +51,7 @@ use crate::state::State::{
 };
 use crate::state::{Attempt, Ending, Last, State, Then, Unrun, Wish};
 use crate::{End, Fetched, Proof, Said};
-use judgement::{is_loss, proven, unproven};
+use judgement::{is_loss, may_pass, proven, unproven};
 use procession::journal::EffectEnd;
 use procession::transport::TransportError;
 
@@ -67,7 +67,7 @@ pub fn next(state: State, input: Input, rules: &Rules) -> Next {
     };
     match (state, answer) {
         (Planned, Answer::Begun) => begin(Attempt::FIRST),
-        (Staging { attempt }, Answer::Staged(sent)) => on_staged(attempt, sent),
+        (Staging { attempt, tries }, Answer::Staged(sent)) => on_staged(attempt, tries, sent),
         (Submitting { attempt }, Answer::Submitted(how)) => on_submitted(attempt, how),
         (Reconciling { attempt, wish, misses }, Answer::Found(found)) => on_found(attempt, wish, misses, found),
         (Reconciling { attempt, wish, .. }, Answer::Submitted(Submitted::Accepted(job))) => arrived(attempt, wish, job),
@@ -110,7 +110,7 @@ fn on_kill(state: State) -> Next {
             Next::to(Cancelling { attempt, job, tries, then: Last::Clean(Then::Killed) })
         }
         // Nothing of the job runs in these. But a file that is on its way would make the sandbox anew.
-        Staging { attempt } => clean(attempt, Then::Late),
+        Staging { attempt, tries: _ } => clean(attempt, Then::Late),
         Collecting { attempt, .. } => clean(attempt, Then::Killed),
         Cleaning { then: Then::Killed | Then::Late, .. } => Next::to(state),
         Cleaning { attempt, tries, then: Then::Again(_) } => {
@@ -125,9 +125,13 @@ fn on_kill(state: State) -> Next {
     }
 }
 
-fn on_staged(attempt: Attempt, sent: Result<(), TransportError>) -> Next {
+fn on_staged(attempt: Attempt, tries: u32, sent: Result<(), TransportError>) -> Next {
     match sent {
         Ok(()) => Next::to(Submitting { attempt }).open(Thing::Job, attempt),
+        // What a session that was cut had begun may go on for a moment, and be in the way of the next one.
+        Err(why) if tries + 1 < STAGES && may_pass(&why) => {
+            Next::stay(Staging { attempt, tries: tries + 1 }, doubled(STAGE_APART, tries, LONGEST))
+        }
         Err(why) => clean(attempt, unrun(attempt, Unrun::Unstaged(why))),
     }
 }
@@ -301,7 +305,7 @@ fn on_tidied(attempt: Attempt, tries: u32, then: Then, how: Tidied) -> Next {
 }
 
 fn begin(attempt: Attempt) -> Next {
-    Next::to(Staging { attempt }).open(Thing::Folder, attempt)
+    Next::to(Staging { attempt, tries: 0 }).open(Thing::Folder, attempt)
 }
 
 fn clean(attempt: Attempt, then: Then) -> Next {

@@ -20,6 +20,13 @@ pub const CHUNK: usize = 100;
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// So many bytes of an answer are kept: a hundred exit files with their lists of outputs.
 pub const KEEP: usize = 32 << 20;
+/// The sandboxes of so many jobs are looked at beside one poll, those first that were not looked at for the longest time.
+pub const LOOKS: usize = 100;
+/// A job that runs is looked at for the first time after this long: what is shorter seldom meets a controller that dies.
+pub const LOOK_FIRST: Duration = Duration::from_secs(20);
+/// Between two looks at a job, which are each twice as far apart as the last: so late, at most, it is found out that a scheduler
+/// has forgotten its end.
+pub const LOOK_SLOWEST: Duration = Duration::from_secs(600);
 /// A poll takes at most one part in so many of the time, however many jobs there are.
 pub const SHARE: u32 = 5;
 
@@ -48,8 +55,7 @@ pub struct Poller {
     transport: Transport,
     dialect: Rc<dyn Dialect>,
     runtime: RuntimeHandle,
-    /// Each with the number of its question, so that an answer to an earlier one is known for what it is.
-    follows: BTreeMap<JobName, (u64, Follow)>,
+    follows: BTreeMap<JobName, Followed>,
     serial: u64,
     round: Option<Round>,
     /// The timer of the next poll, and when it is due.
@@ -74,6 +80,15 @@ pub struct Follow {
     pub ret: Ret<Status>,
     /// Nobody wants to know any more when this is gone.
     pub alive: Weak<()>,
+}
+
+/// A job that somebody follows.
+struct Followed {
+    /// The number of the question, so that an answer to an earlier one is known for what it is.
+    serial: u64,
+    follow: Follow,
+    /// When its sandbox is looked at, if it runs, and how long after the look before.
+    look: (Instant, Duration),
 }
 
 /// A poll under way.
@@ -113,7 +128,8 @@ impl Poller {
     /// Tells the status of a job as soon as it is another one than is known.
     pub fn follow(&mut self, cx: CX![], follow: Follow) {
         self.serial += 1;
-        self.follows.insert(follow.place.name, (self.serial, follow));
+        let look = (cx.now() + LOOK_FIRST, LOOK_FIRST);
+        self.follows.insert(follow.place.name, Followed { serial: self.serial, follow, look });
         self.interval = self.dialect.pace(self.follows.len()).fastest;
         // A host that is away is left alone, unless nobody was there to come back for.
         if !self.parked && (self.failures == 0 || self.timer.is_none()) {
@@ -150,9 +166,9 @@ impl Poller {
 
     fn on_due(&mut self, cx: CX![]) {
         self.timer = None;
-        self.follows.retain(|_, (_, follow)| follow.alive.strong_count() > 0);
+        self.follows.retain(|_, followed| followed.follow.alive.strong_count() > 0);
         let all: Vec<(JobName, u64)> =
-            self.follows.iter().map(|(name, (serial, _))| (*name, *serial)).collect();
+            self.follows.iter().map(|(name, followed)| (*name, followed.serial)).collect();
         let left = all.chunks(self.dialect.reach()).map(<[_]>::to_vec).collect();
         self.round = Some(Round { began: cx.now(), left, news: false });
         self.ask_next(cx);
@@ -161,11 +177,12 @@ impl Poller {
     fn ask_next(&mut self, cx: CX![]) {
         let Some(round) = &mut self.round else { return };
         while let Some(mut asked) = round.left.pop_front() {
-            asked.retain(|(name, serial)| self.follows.get(name).is_some_and(|(now, _)| now == serial));
+            asked.retain(|(name, serial)| self.follows.get(name).is_some_and(|now| now.serial == *serial));
             let places: Vec<Place> =
-                asked.iter().map(|(name, _)| self.follows[name].1.place.clone()).collect();
+                asked.iter().map(|(name, _)| self.follows[name].follow.place.clone()).collect();
             if !places.is_empty() {
-                let call = self.dialect.status(&places);
+                let looks = looks(&mut self.follows, &asked, cx.now());
+                let call = self.dialect.survey(&places, &looks);
                 let read = call.read;
                 let ret = ret_to!([cx], on_status(asked, read) as (Result<Exit, TransportError>));
                 return run(&self.transport, call.argv, ret);
@@ -196,9 +213,9 @@ impl Poller {
         self.failures = 0;
         for (name, serial) in asked {
             let status = found.get(&name).cloned().unwrap_or(Status::Unknown);
-            let news = |(now, follow): &(u64, Follow)| *now == serial && follow.known != status;
+            let news = |now: &Followed| now.serial == serial && now.follow.known != status;
             if self.follows.get(&name).is_some_and(news)
-                && let Some((_, follow)) = self.follows.remove(&name)
+                && let Some(Followed { follow, .. }) = self.follows.remove(&name)
             {
                 follow.ret.ret(status);
                 if let Some(round) = &mut self.round {
@@ -272,6 +289,24 @@ impl Poller {
         self.words.flying = false;
         self.send_words(cx);
     }
+}
+
+/// Whose sandboxes it is time to look at, of those that were asked about.
+fn looks(follows: &mut BTreeMap<JobName, Followed>, asked: &[(JobName, u64)], now: Instant) -> Vec<Place> {
+    let is_due = |one: &Followed| one.follow.known == Status::Running && one.look.0 <= now;
+    let mut due: Vec<(Instant, JobName)> = Vec::new();
+    for (name, _) in asked {
+        due.extend(follows.get(name).filter(|one| is_due(one)).map(|one| (one.look.0, *name)));
+    }
+    due.sort_unstable();
+    due.truncate(LOOKS);
+    let mut look = |(_, name): (Instant, JobName)| {
+        let one = follows.get_mut(&name)?;
+        let apart = (one.look.1 * 2).min(LOOK_SLOWEST);
+        one.look = (now + apart, apart);
+        Some(one.follow.place.clone())
+    };
+    due.into_iter().filter_map(&mut look).collect()
 }
 
 type Waiters<T> = Vec<(JobName, Ret<Result<T, Away>>)>;

@@ -16,6 +16,9 @@ pub enum State {
     Staging {
         /// Which attempt.
         attempt: Attempt,
+        /// How often the host would not have it.
+        #[serde(default)]
+        tries: u32,
     },
     /// The job is submitted. Doing it again is safe: the host starts it at most once.
     Submitting {
@@ -118,7 +121,7 @@ impl State {
     /// The attempt that is on the host, or may be; none before the first and after the end.
     pub fn attempt(&self) -> Option<Attempt> {
         match self {
-            State::Staging { attempt }
+            State::Staging { attempt, .. }
             | State::Submitting { attempt }
             | State::Reconciling { attempt, .. }
             | State::Queued { attempt, .. }

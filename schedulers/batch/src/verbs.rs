@@ -1,13 +1,14 @@
 //! How the process of a job carries out its verbs: each is an operation or two, and ends in an answer for the machine.
 
+use crate::courier::{Manner, Order, Rank};
 use crate::dialect::{Call, Cleaned, Evidence, JobId, Status, clean};
 use crate::machine::Verb;
 use crate::monitor::{Judgement, Look, Monitor, Watch, judge};
 use crate::planted;
-use crate::poller::{ANSWER_WITHIN, Away, Follow, KEEP, died};
+use crate::poller::{Away, Follow, died};
 use crate::staging::{Errand, errands};
 use crate::{Answer, Host, Job, Place, Proof, Remote, SchedulerProcess, State, Tidied};
-use procession::transport::{self, Cancel, Exec, Op, RemotePath, TransportError};
+use procession::transport::{self, Cancel, Op, RemotePath, TransportError};
 use procession::{Fault, Step};
 use stakker::{CX, Ret, call};
 use std::cell::Cell;
@@ -39,24 +40,28 @@ impl SchedulerProcess {
             },
             Verb::Submit => {
                 let call = dialect.submit(&job.plan.spec, &at.place);
-                self.ask(job, step, at, call, false, Answer::Submitted);
+                self.ask(job, step, at, call, Manner::ENTRY, Answer::Submitted);
             }
             Verb::Ask => {
                 let call = dialect.ask(&at.place);
-                self.ask(job, step, at, call, false, Answer::Found);
+                self.ask(job, step, at, call, Manner::COMMON, Answer::Found);
             }
             Verb::Fence => {
                 let call = dialect.fence(&at.place);
-                self.ask(job, step, at, call, false, Answer::Found);
+                self.ask(job, step, at, call, Manner::COMMON, Answer::Found);
             }
             Verb::Follow => self.listen(job, step, at),
             Verb::ReadEvidence => self.read_evidence(job, step, at),
             Verb::LookUp => self.look_up(job, step, at),
-            Verb::Collect => self.collect(cx, job, step, at),
+            Verb::Collect => {
+                let courier = at.host.courier.clone();
+                let ret = step.reply(move |this: &mut Self, cx, step, ()| this.collect(cx, job, step, at));
+                call!([courier], when_calm(ret));
+            }
             Verb::Cancel(force) => {
                 let call = dialect.cancel(&at.place, job_of(&job.at), force);
-                // Whoever cancels a thousand jobs does not wait for what they are doing.
-                self.ask(job, step, at, call, true, Answer::Cancelled);
+                let manner = Manner { company: dialect.cancels(), rank: Rank::Control };
+                self.ask(job, step, at, call, manner, Answer::Cancelled);
             }
             Verb::Remove => self.remove(job, step, at),
             Verb::Keep => self.heard(cx, job, step, Answer::Tidied(Tidied::Kept)),
@@ -87,7 +92,7 @@ impl SchedulerProcess {
         }
     }
 
-    /// Runs a command of the dialect. It has no guard: to break off a submission halfway is what makes it uncertain, and
+    /// Runs a command of the dialect, perhaps together with those of other jobs. It has no guard: to break off a submission halfway is what makes it uncertain, and
     /// all of them end by themselves soon.
     fn ask<T: 'static>(
         &mut self,
@@ -95,7 +100,7 @@ impl SchedulerProcess {
         step: Step<Self>,
         at: Site,
         call: Call<T>,
-        urgent: bool,
+        manner: Manner,
         then: fn(T) -> Answer,
     ) {
         let Call { argv, read } = call;
@@ -106,8 +111,8 @@ impl SchedulerProcess {
             Ok(told) => this.heard(cx, job, step, then(told)),
             Err(away) => this.away(cx, job, step, away),
         });
-        let exec = Exec { timeout: Some(ANSWER_WITHIN), keep: KEEP, urgent, ..Exec::new(argv) };
-        at.host.transport.op(Op::Exec(exec, sure(&at.host.transport, ret)));
+        let ret = sure(&at.host.transport, ret);
+        call!([at.host.courier], carry(Order { argv, manner, ret }));
     }
 
     fn stage(&mut self, cx: CX![], job: Job, step: Step<Self>, at: Site, mut left: VecDeque<Errand>) {
@@ -189,11 +194,11 @@ impl SchedulerProcess {
     fn remove(&mut self, job: Job, step: Step<Self>, at: Site) {
         let call = clean(&at.place);
         let Some((_, _, stashed)) = stash_paths(&job, &at.place) else {
-            return self.ask(job, step, at, call, false, |cleaned| Answer::Tidied(tidied(cleaned)));
+            return self.ask(job, step, at, call, Manner::COMMON, |cleaned| Answer::Tidied(tidied(cleaned)));
         };
         let transport = at.host.transport.clone();
         let ret = step.reply(move |this: &mut Self, cx, step, gone: Result<bool, _>| match gone {
-            Ok(_) => this.ask(job, step, at, call, false, |cleaned| Answer::Tidied(tidied(cleaned))),
+            Ok(_) => this.ask(job, step, at, call, Manner::COMMON, |cleaned| Answer::Tidied(tidied(cleaned))),
             Err(why) if blames_host(&why) => this.away(cx, job, step, why),
             Err(_) => this.heard(cx, job, step, Answer::Tidied(Tidied::Stuck)),
         });

@@ -59,7 +59,7 @@ fn a_dry_run_shows_the_scripts_and_the_commands_word_for_word() {
     let expected = "#!/bin/sh
 # The payload of procession-00000bad-1-1: it's a job
 trap : HUP INT QUIT USR1 USR2 TERM ALRM
-procession_sandbox=$(pwd)
+procession_sandbox=$PWD
 export PROCESSION_JOB=procession-00000bad-1-1 PROCESSION_ATTEMPT=1
 export A='b c'
 command -v module >/dev/null 2>&1 || . /etc/profile

@@ -16,6 +16,8 @@ pub struct Cluster {
     pub accounting: bool,
     /// Jobs that use more memory than they asked for are killed; see [`Slurm::can_limit_memory`].
     pub limit_memory: bool,
+    /// A health check takes back the nodes that Slurm drains for the id of a forgotten job, as sites do it.
+    pub heals: bool,
     /// Lines of `slurm.conf`, in the place of ours: `("SlurmdTimeout", "10")`.
     pub set: Vec<(&'static str, String)>,
 }
@@ -28,6 +30,7 @@ impl Default for Cluster {
             memory_mib: 2000,
             accounting: false,
             limit_memory: false,
+            heals: false,
             set: Vec::new(),
         }
     }
@@ -52,6 +55,7 @@ impl Slurm {
             format!("--memory={}", cluster.memory_mib),
         ];
         args.extend(cluster.accounting.then(|| "--accounting".to_owned()));
+        args.extend(cluster.heals.then(|| "--heal".to_owned()));
         args.extend(cluster.limit_memory.then(|| "--limit-memory".to_owned()));
         args.extend(cluster.set.iter().map(|(name, value)| format!("--set={name}={value}")));
         Slurm { keeper: Keeper::start("slurm", args) }
@@ -85,18 +89,6 @@ impl Slurm {
     /// What a power cut does to a node: its daemon and its jobs are gone, and nobody is told.
     pub fn crash(&mut self, node: &str) {
         self.keeper.order(&format!("crash {node}"));
-    }
-
-    /// Takes back into service the nodes that Slurm has drained. It drains one when a controller that has forgotten a job gives
-    /// its id to another one while the first still runs.
-    pub fn resume(&mut self) {
-        self.keeper.order("resume");
-    }
-
-    /// Lets all nodes report what runs on them. A controller that has forgotten the end of a job says that it runs until then,
-    /// and believes a report only when the job began some 20 s ago.
-    pub fn report(&mut self) {
-        self.keeper.order("report");
     }
 
     /// Stops it: its port stays open, and nothing answers.

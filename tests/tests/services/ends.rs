@@ -22,6 +22,10 @@ fn a_crash_of_a_node_is_told(accounting: bool) {
     let (falls, returns) = (launch("node1"), launch("node2"));
     running.until_it_runs(&falls);
     let id = running.until_it_runs(&returns);
+    // Slurm says that a job runs some time before it has begun. One that never began would begin on its second start.
+    let begun =
+        |process: u32| host.path(&format!("host/jobs/procession-00000001-{process}-1/.attempt-1/stdout"));
+    until("both have begun", || begun(1).exists() && begun(2).exists());
     run(&["scontrol", "update", &format!("JobId={id}"), "Requeue=1"], host.env());
     slurm.crash("node1");
     slurm.crash("node2");

@@ -9,7 +9,7 @@ mod transit;
 mod walk;
 mod wish;
 
-pub(super) use tell::{on_outcome, on_watch, tell_end};
+pub(super) use tell::{on_watch, tell_end};
 
 use super::life::{Life, Marks};
 use super::state::{END, is_named};
@@ -21,7 +21,7 @@ use crate::planted;
 use stakker::CX;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use transit::{end, on_durable, transit};
-use walk::settle;
+use walk::{goes_on, settle, walk};
 use wish::{on_child_ended, on_child_failed, on_desire, on_nudge};
 
 /// What a process can be told from outside its own code.
@@ -117,13 +117,13 @@ pub(super) fn is_current<P: Process>(this: &mut P, epoch: u32) -> bool {
     current && !life.marks.any(Marks::COMMITTING)
 }
 
-/// Calls a method of the author's with a fresh step, and hears what it says.
+/// Calls a method of the author's with a fresh step, and goes where it says.
 pub(super) fn hear<P: Process>(this: &mut P, cx: CX![P], call: impl FnOnce(&mut P, CX![P], Step<P>)) {
     let life = this.life();
     let (epoch, step) = (life.epoch, Step::new(life, life.desk.open()));
     guarded(this, cx, epoch, |this, cx| call(this, cx, step));
-    if let Some(word) = this.life().desk.close_call() {
-        on_word(this, cx, epoch, word);
+    if goes_on(this, cx, epoch) {
+        walk(this, cx);
     }
 }
 

@@ -1,11 +1,12 @@
 //! A transition: a state is left, the change is durable, the next state is entered.
 
-use super::tell::{tell, tell_end};
+use super::tell::tell;
 use super::walk::settle;
+use crate::ProcessId;
 use crate::journal::{Desired, Entry, Stage};
-use crate::process::life::{Kept, Life, Marks, Pending};
+use crate::process::life::{Life, Marks};
+use crate::process::row::{Kept, Pending};
 use crate::process::{Fault, Outcome, OutcomeOf, Process, State};
-use crate::runtime::Slot;
 use stakker::CX;
 
 /// Leaves the present state for another stage or state.
@@ -16,8 +17,7 @@ pub(super) fn transit<P: Process>(this: &mut P, cx: CX![P], stage: Stage, state:
         return settle(this, cx);
     }
     let life = this.life();
-    let (desired, at, slot) = (life.desired, life.kernel().wall(), life.slot);
-    let Some(id) = life.id() else { return };
+    let (desired, at) = (life.desired, life.kernel().wall());
     let written = match state.as_ref().map(serde_json::to_string).transpose() {
         Ok(json) => json.map(|json| (P::State::VERSION, json)),
         Err(e) => {
@@ -25,23 +25,25 @@ pub(super) fn transit<P: Process>(this: &mut P, cx: CX![P], stage: Stage, state:
             return end(this, cx, Outcome::Failed(Fault::Unreadable { why }));
         }
     };
-    let more = life.more();
-    more.seq += 1;
-    let step = Entry::Step { id, seq: more.seq, stage, desired, state: written, at };
-    more.pending = Some(Pending::Enter(stage, state));
-    commit(life, step, slot);
+    commit(life, Pending::Enter(stage, state), |id, seq| Entry::Step {
+        id,
+        seq,
+        stage,
+        desired,
+        state: written,
+        at,
+    });
 }
 
 /// Ends the process.
 pub(super) fn end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
     leave(this.life());
     let life = this.life();
-    life.kernel().desire_children(life.slot, Desired::Kill);
+    life.kernel().desire_children(life.slot(), Desired::Kill);
     if !life.marks.any(Marks::DURABLE) {
         return enter_end(this, cx, outcome);
     }
-    let (at, slot) = (life.kernel().wall(), life.slot);
-    let Some(id) = life.id() else { return };
+    let at = life.kernel().wall();
     let (outcome, json) = match outcome_json(&outcome) {
         Ok(json) => (outcome, json),
         Err(why) => {
@@ -50,11 +52,8 @@ pub(super) fn end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
             (lost, json)
         }
     };
-    let more = life.more();
-    more.seq += 1;
-    let entry = Entry::End { id, seq: more.seq, stage: outcome.stage(), outcome: json, at };
-    more.pending = Some(Pending::End(Box::new(outcome)));
-    commit(life, entry, slot);
+    let stage = outcome.stage();
+    commit(life, Pending::End(Box::new(outcome)), |id, seq| Entry::End { id, seq, stage, outcome: json, at });
 }
 
 /// The output or the fault, as it stands in the journal.
@@ -68,17 +67,22 @@ fn outcome_json<O: serde::Serialize>(outcome: &Outcome<O>) -> Result<Option<Stri
 }
 
 /// Hands a transition to the journal, together with the ledger entries that were noted for it.
-fn commit<P: Process>(life: &mut Life<P>, entry: Entry, slot: Slot) {
+fn commit<P: Process>(life: &mut Life<P>, pending: Pending<P>, entry: impl FnOnce(ProcessId, u64) -> Entry) {
+    let noted = life.more(|more| {
+        more.seq += 1;
+        more.pending = Some(pending);
+        Some((entry(more.id?, more.seq), std::mem::take(&mut more.ledger)))
+    });
+    let Some((entry, ledger)) = noted.flatten() else { return };
     life.marks.set(Marks::COMMITTING);
-    let ledger = std::mem::take(&mut life.more().ledger);
-    life.kernel().write(slot, ledger.into_iter().chain([entry]));
+    life.kernel().write(life.slot(), ledger.into_iter().chain([entry]));
 }
 
 /// The transition is in the journal: now it is true.
 pub(super) fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
     let life = this.life();
     life.marks.clear(Marks::COMMITTING);
-    match life.more.as_mut().and_then(|more| more.pending.take()) {
+    match life.more(|more| more.pending.take()).flatten() {
         Some(Pending::Enter(stage, state)) => {
             enter(life, cx, stage, state);
             settle(this, cx);
@@ -92,12 +96,16 @@ pub(super) fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
 #[inline]
 pub(super) fn leave<P: Process>(life: &mut Life<P>) {
     life.epoch = life.epoch.wrapping_add(1);
-    if life.marks.any(Marks::HOLDING)
-        && let Some(more) = &mut life.more
-    {
-        more.kept.retain(|kept| !matches!(kept, Kept::Guard(_)));
+    if life.marks.any(Marks::HOLDING) {
+        drop_guards(life);
     }
     life.marks.clear(Marks::DRIVEN.and(Marks::HOLDING));
+}
+
+#[inline(never)]
+fn drop_guards<P: Process>(life: &Life<P>) {
+    let is_guard = |kept: &Kept<P>| matches!(kept, Kept::Guard(_));
+    drop(life.more(|more| more.kept.take_out(is_guard)));
 }
 
 #[inline]
@@ -112,11 +120,6 @@ fn enter<P: Process>(life: &mut Life<P>, cx: CX![P], stage: Stage, state: Option
 fn enter_end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
     let life = this.life();
     life.stage = outcome.stage();
-    let mut parent = None;
-    if let Some(mut more) = life.more.take() {
-        parent = more.parent;
-        tell_end(&mut more, &outcome);
-    }
-    life.desk.clone().ended(life.slot, outcome, parent);
+    life.desk.ended(life.place, outcome);
     cx.stop();
 }

@@ -18,7 +18,7 @@ pub(super) fn settle<P: Process>(this: &mut P, cx: CX![P]) {
     match table::next(life.stage, life.desired) {
         Some(stage) => {
             if stage == Stage::Killing {
-                life.kernel().desire_children(life.slot, Desired::Kill);
+                life.kernel().desire_children(life.slot(), Desired::Kill);
             }
             transit(this, cx, stage, None);
         }
@@ -38,31 +38,31 @@ pub(super) fn drive<P: Process>(this: &mut P, cx: CX![P]) {
     if life.marks.any(Marks::QUEUED.and(Marks::DRIVEN)) {
         return;
     }
-    if killing && life.kernel().has_live_children(life.slot) {
+    if killing && life.kernel().has_live_children(life.slot()) {
         life.marks.set(Marks::OUTLIVED);
         return;
     }
     let waits_for_nudge = life.marks.any(Marks::STEPWISE) && !killing;
-    if waits_for_nudge && !life.kernel().has_nudge(life.slot) {
+    if waits_for_nudge && !life.desk.has_nudge(life.place) {
         return;
     }
-    call_author(this, cx);
+    walk(this, cx);
 }
 
 /// How many states a process may walk through before the messages of others are read.
 const STATES_IN_A_ROW: u32 = 64;
 
 /// Calls `advance` or `clean`, and again for each state that it goes on to at once, as long as this turn has room.
-fn call_author<P: Process>(this: &mut P, cx: CX![P]) {
+pub(super) fn walk<P: Process>(this: &mut P, cx: CX![P]) {
     for _ in 0..STATES_IN_A_ROW {
         let life = this.life();
         if !life.kernel().take_step() {
             life.marks.set(Marks::QUEUED);
-            return life.kernel().queue(life.slot);
+            return life.kernel().queue(life.slot());
         }
         // Only a step that is taken uses up its nudge.
         if life.marks.any(Marks::STEPWISE) {
-            life.kernel().take_nudge(life.slot);
+            life.desk.take_nudge(life.place);
         }
         life.marks.set(Marks::DRIVEN);
         let (epoch, killing, state) = (life.epoch, life.stage == Stage::Killing, life.state.clone());
@@ -70,21 +70,33 @@ fn call_author<P: Process>(this: &mut P, cx: CX![P]) {
         guarded(this, cx, epoch, move |this, cx| {
             if killing { this.clean(cx, state, step) } else { this.advance(cx, state, step) }
         });
-        let life = this.life();
-        match life.desk.close_call() {
-            None => return,
-            // The common case by itself: nothing stands between this word and the next state.
-            Some(Word::To(state))
-                if life.epoch == epoch && life.walks_freely() && !is_off_table(life, &state) =>
-            {
-                leave(life);
-                life.state = state;
-                tell(life, cx);
-            }
-            Some(word) => return on_word(this, cx, epoch, word),
+        if !goes_on(this, cx, epoch) {
+            return;
         }
     }
     let life = this.life();
     life.marks.set(Marks::QUEUED);
-    life.kernel().poke_now(life.slot, Poke::Drive);
+    life.kernel().poke_now(life.slot(), Poke::Drive);
+}
+
+/// Hears the word that a call has left. Whether the process went on at once, to a state that is to be driven now.
+#[inline]
+pub(super) fn goes_on<P: Process>(this: &mut P, cx: CX![P], epoch: u32) -> bool {
+    let life = this.life();
+    match life.desk.close_call() {
+        None => false,
+        // The common case by itself: nothing stands between this word and the next state.
+        Some(Word::To(state))
+            if life.epoch == epoch && life.walks_freely() && !is_off_table(life, &state) =>
+        {
+            leave(life);
+            life.state = state;
+            tell(life, cx);
+            true
+        }
+        Some(word) => {
+            on_word(this, cx, epoch, word);
+            false
+        }
+    }
 }

@@ -4,7 +4,8 @@ use super::on_word;
 use super::transit::leave;
 use super::walk::{drive, settle};
 use crate::journal::{Desired, Entry, Stage};
-use crate::process::life::{Life, Marks, Pending};
+use crate::process::life::{Life, Marks};
+use crate::process::row::Pending;
 use crate::process::step::Word;
 use crate::process::{Fault, Process, table};
 use stakker::CX;
@@ -26,22 +27,21 @@ pub(super) fn on_desire<P: Process>(this: &mut P, cx: CX![P], wish: Desired) {
     }
 }
 
-fn write_desire<P: Process>(life: &mut Life<P>) {
-    let Some(id) = life.id() else { return };
-    // While a transition is on its way, its stage is the one that the journal has next.
-    let (stage, ending) = match life.more.as_ref().and_then(|m| m.pending.as_ref()) {
-        Some(Pending::Enter(stage, _)) => (*stage, false),
-        Some(Pending::End(_)) => (life.stage, true),
-        None => (life.stage, false),
-    };
-    if ending {
-        return;
-    }
+fn write_desire<P: Process>(life: &Life<P>) {
     let (desired, at) = (life.desired, life.kernel().wall());
-    let more = life.more();
-    more.seq += 1;
-    let entry = Entry::Step { id, seq: more.seq, stage, desired, state: None, at };
-    life.kernel().note(entry);
+    let entry = life.more(|more| {
+        // While a transition is on its way, its stage is the one that the journal has next.
+        let stage = match &more.pending {
+            Some(Pending::Enter(stage, _)) => *stage,
+            Some(Pending::End(_)) => return None,
+            None => life.stage,
+        };
+        more.seq += 1;
+        Some(Entry::Step { id: more.id?, seq: more.seq, stage, desired, state: None, at })
+    });
+    if let Some(entry) = entry.flatten() {
+        life.kernel().note(entry);
+    }
 }
 
 pub(super) fn on_nudge<P: Process>(this: &mut P, cx: CX![P]) {
@@ -50,7 +50,7 @@ pub(super) fn on_nudge<P: Process>(this: &mut P, cx: CX![P]) {
         return;
     }
     if !life.marks.any(Marks::STEPWISE) {
-        life.kernel().drop_nudges(life.slot);
+        life.desk.drop_nudges(life.place);
         leave(life);
     }
     drive(this, cx);
@@ -58,7 +58,7 @@ pub(super) fn on_nudge<P: Process>(this: &mut P, cx: CX![P]) {
 
 pub(super) fn on_child_ended<P: Process>(this: &mut P, cx: CX![P]) {
     let life = this.life();
-    if life.marks.any(Marks::OUTLIVED) && !life.kernel().has_live_children(life.slot) {
+    if life.marks.any(Marks::OUTLIVED) && !life.kernel().has_live_children(life.slot()) {
         life.marks.clear(Marks::OUTLIVED);
         settle(this, cx);
     }
@@ -69,7 +69,7 @@ pub(super) fn on_child_failed<P: Process>(this: &mut P, cx: CX![P]) {
     if life.stage != Stage::Running || life.marks.any(Marks::COMMITTING) {
         return;
     }
-    if let Some((key, why)) = life.kernel().take_child_fault(life.slot) {
+    if let Some((key, why)) = life.kernel().take_child_fault(life.slot()) {
         let epoch = life.epoch;
         on_word(this, cx, epoch, Word::Fail(Box::new(Fault::Child { key, why })));
     }

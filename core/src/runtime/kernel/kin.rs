@@ -4,8 +4,7 @@ use super::Kernel;
 use crate::ProcessId;
 use crate::journal::Desired;
 use crate::process::Poke;
-use crate::runtime::rows::Slot;
-use slotmap::Key;
+use crate::runtime::slot::Slot;
 
 impl Kernel {
     pub(crate) fn child_of(&self, parent: Slot, key: &str) -> Option<Slot> {
@@ -14,7 +13,7 @@ impl Kernel {
 
     /// Enters a child under its key. Its outcome is kept until the parent ends.
     pub(crate) fn enter_child(&self, parent: Option<Slot>, key: String, child: Slot) {
-        self.kin.borrow_mut().insert((parent.unwrap_or_else(Slot::null), key), child);
+        self.kin.borrow_mut().insert((parent.unwrap_or_default(), key), child);
         if parent.is_some() {
             self.count_handle(child, 1);
         }
@@ -30,32 +29,46 @@ impl Kernel {
         self.taken_keys.borrow().contains(&(parent, key.to_owned()))
     }
 
-    fn children(&self, parent: Slot) -> Vec<Slot> {
+    fn children(&self, parent: Slot) -> Vec<(String, Slot)> {
         let kin = self.kin.borrow();
-        kin.range((parent, String::new())..).take_while(|((p, _), _)| *p == parent).map(|(_, c)| *c).collect()
+        let from_first = kin.range((parent, String::new())..);
+        let own = from_first.take_while(|((p, _), _)| *p == parent);
+        own.map(|((_, key), child)| (key.clone(), *child)).collect()
     }
 
+    /// Whether anybody has a child or a key at all: a process without kin does not look for any.
+    #[inline]
+    fn has_kin(&self) -> bool {
+        !self.kin.borrow().is_empty()
+    }
+
+    #[inline]
     pub(crate) fn desire_children(&self, parent: Slot, desired: Desired) {
-        if self.kin.borrow().is_empty() {
-            return;
+        if self.has_kin() {
+            self.desire_each(parent, desired);
         }
-        self.children(parent).into_iter().for_each(|child| self.poke(child, Poke::Desire(desired)));
+    }
+
+    fn desire_each(&self, parent: Slot, desired: Desired) {
+        self.children(parent).into_iter().for_each(|(_, child)| self.poke(child, Poke::Desire(desired)));
     }
 
     pub(crate) fn has_live_children(&self, parent: Slot) -> bool {
-        if self.kin.borrow().is_empty() {
-            return false;
-        }
-        self.children(parent).into_iter().any(|child| self.is_live(child))
+        self.has_kin() && self.children(parent).into_iter().any(|(_, child)| self.is_live(child))
     }
 
+    #[inline]
     pub(super) fn leave_children(&self, parent: Slot) {
-        if self.kin.borrow().is_empty() {
-            return;
+        if self.has_kin() {
+            self.leave_each(parent);
         }
-        let children = self.children(parent);
-        self.kin.borrow_mut().retain(|(p, _), _| *p != parent);
-        children.into_iter().for_each(|child| self.count_handle(child, -1));
+    }
+
+    fn leave_each(&self, parent: Slot) {
+        for (key, child) in self.children(parent) {
+            self.kin.borrow_mut().remove(&(parent, key));
+            self.count_handle(child, -1);
+        }
     }
 
     pub(crate) fn note_child_fault(&self, parent: Slot, key: String, why: String) {

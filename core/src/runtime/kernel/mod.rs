@@ -1,11 +1,11 @@
-//! What all parts of a runtime share: the table, the agenda, the outbox. Processes reach it through their `Life`, handles
+//! What all parts of a runtime share: the desks, the agenda, the outbox. Processes reach it through their `Life`, handles
 //! through a weak reference. It knows no Stakker, so nothing here can run anybody's code.
 
 use super::budget::Budget;
 use super::clock::Clock;
 use super::kinds::Kind;
 use super::outbox::Outbox;
-use super::rows::{Rows, Slot};
+use super::slot::Slot;
 use crate::process::{AnyDesk, Poke};
 use crate::{JournalUid, ProcessId, WallTime};
 use stakker_mio::mio::Waker;
@@ -21,10 +21,9 @@ mod places;
 mod record;
 
 pub(crate) struct Kernel {
-    rows: RefCell<Rows>,
     /// Where the process with this number lives.
     by_id: RefCell<BTreeMap<ProcessId, Slot>>,
-    /// The children of a parent by key; those without a parent have the null slot.
+    /// The children of a parent by key; those without a parent have nobody's slot.
     kin: RefCell<BTreeMap<(Slot, String), Slot>>,
     /// Keys in the journal that a new process must not use, though `kin` may not have them any more: those of all
     /// top-level processes, and those of children that are parked.
@@ -34,7 +33,7 @@ pub(crate) struct Kernel {
     /// Who is to be told what, when there is room in a turn. First come, first served.
     agenda: RefCell<VecDeque<(Slot, Poke)>>,
     outbox: RefCell<Outbox>,
-    /// One for each kind; where the processes live.
+    /// One for each kind: together they are the process table.
     desks: RefCell<Vec<Rc<dyn AnyDesk>>>,
     desk_types: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
     budget: Budget,
@@ -57,7 +56,6 @@ pub(crate) struct Kernel {
 impl Kernel {
     pub(super) fn new(clock: Clock, now: Instant, waker: Option<Arc<Waker>>, seed: u64) -> Kernel {
         Kernel {
-            rows: RefCell::default(),
             by_id: RefCell::default(),
             kin: RefCell::default(),
             taken_keys: RefCell::default(),
@@ -113,18 +111,13 @@ impl Kernel {
         }
     }
 
-    /// Tells some of those on the agenda, if there is room. Whether anybody was told.
-    pub(super) fn begin_some(&self) -> bool {
-        let mut told = false;
-        for _ in 0..32 {
-            if self.agenda.borrow().is_empty() || !self.budget.has_room() {
-                break;
-            }
-            let Some((slot, poke)) = self.agenda.borrow_mut().pop_front() else { break };
-            self.poke_now(slot, poke);
-            told = true;
+    /// Who is to be told what next, if there is room.
+    pub(super) fn next_on_agenda(&self) -> Option<(Slot, Poke)> {
+        let mut agenda = self.agenda.borrow_mut();
+        if agenda.is_empty() || !self.budget.has_room() {
+            return None;
         }
-        told
+        agenda.pop_front()
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -163,14 +156,13 @@ impl Kernel {
     /// Drops every actor. Their values go when the Stakker runs next.
     pub(super) fn close(&self) {
         self.closing.set(true);
-        let rows = std::mem::take(&mut *self.rows.borrow_mut());
         let kinds = std::mem::take(&mut *self.kinds.borrow_mut());
         let desks = std::mem::take(&mut *self.desks.borrow_mut());
         let types = std::mem::take(&mut *self.desk_types.borrow_mut());
         self.agenda.borrow_mut().clear();
         self.live.set(0);
         desks.iter().for_each(|desk| desk.close());
-        drop((rows, kinds, desks, types));
+        drop((kinds, desks, types));
     }
 
     pub(crate) fn uid(&self) -> JournalUid {

@@ -3,31 +3,40 @@
 use super::Kernel;
 use crate::ProcessId;
 use crate::process::{AnyDesk, Poke};
-use crate::runtime::rows::{Row, Slot};
+use crate::runtime::slot::Slot;
 use std::any::TypeId;
 use std::rc::Rc;
 
 impl Kernel {
-    /// Takes a place for a process that is about to be made.
-    pub(crate) fn take_slot(&self, id: Option<ProcessId>) -> Slot {
-        let slot = self.rows.borrow_mut().insert(Row::of(id));
+    /// A process lives in this slot from now on.
+    pub(crate) fn count_in(&self, slot: Slot, id: Option<ProcessId>) {
+        self.live.set(self.live.get() + 1);
         if let Some(id) = id {
-            self.by_id.borrow_mut().insert(id, slot);
-        }
-        slot
-    }
-
-    /// A resident has moved into this place of the desk with this number.
-    pub(crate) fn house(&self, slot: Slot, desk: u16, place: u32, is_live: bool) {
-        self.live.set(self.live.get() + usize::from(is_live));
-        if let Some(row) = self.rows.borrow_mut().get_mut(slot) {
-            (row.desk, row.place) = (desk, place);
+            self.list(slot, id);
         }
     }
 
-    /// Where at the desk with this number the process lives; none if it is at another.
-    pub(crate) fn place_of(&self, slot: Slot, desk: u16) -> Option<u32> {
-        self.rows.borrow().get(slot).filter(|row| row.desk == desk).map(|row| row.place)
+    /// The process with this number is found in this slot.
+    pub(crate) fn list(&self, slot: Slot, id: ProcessId) {
+        self.by_id.borrow_mut().insert(id, slot);
+    }
+
+    /// A process has ended.
+    #[inline]
+    pub(crate) fn count_out(&self, id: Option<ProcessId>) {
+        self.live.set(self.live.get().saturating_sub(1));
+        if let Some(id) = id {
+            self.by_id.borrow_mut().remove(&id);
+        }
+    }
+
+    /// What follows for its kin when a process has ended and its actor is gone.
+    #[inline]
+    pub(crate) fn after_end(&self, slot: Slot, parent: Option<Slot>) {
+        self.leave_children(slot);
+        if let Some(parent) = parent {
+            self.poke(parent, Poke::ChildEnded);
+        }
     }
 
     /// The one desk of this type; made if there is none, with the number that it gets.
@@ -46,62 +55,22 @@ impl Kernel {
         desk
     }
 
-    /// Calls `with` for the desk and the place of this process, if anybody lives there.
-    fn at<T>(&self, slot: Slot, with: impl FnOnce(&dyn AnyDesk, u32) -> T) -> Option<T> {
-        let (desk, place) = self.rows.borrow().get(slot).map(|row| (row.desk, row.place))?;
-        let desks = self.desks.borrow();
-        desks.get(usize::from(desk.checked_sub(1)?)).map(|desk| with(&**desk, place))
+    /// The desk at which this process lives.
+    pub(in crate::runtime) fn desk_of(&self, slot: Slot) -> Option<Rc<dyn AnyDesk>> {
+        self.desks.borrow().get(usize::from(slot.desk.checked_sub(1)?)).cloned()
     }
 
     pub(crate) fn id_of(&self, slot: Slot) -> Option<ProcessId> {
-        self.rows.borrow().get(slot)?.id()
+        self.desk_of(slot)?.id_of(slot.place)
     }
 
     pub(crate) fn slot_of(&self, id: ProcessId) -> Option<Slot> {
         self.by_id.borrow().get(&id).copied()
     }
 
-    pub(crate) fn count_handle(&self, slot: Slot, by: i32) {
-        let mut rows = self.rows.borrow_mut();
-        let Some(row) = rows.get_mut(slot) else { return };
-        row.handles = row.handles.saturating_add_signed(by);
-        let is_last = row.handles == 0;
-        drop(rows);
-        // Nothing is borrowed when an outcome is dropped: it may be anything.
-        if is_last && let Some((desk, place)) = self.home(slot).filter(|(desk, place)| !desk.is_live(*place))
-        {
-            self.rows.borrow_mut().remove(slot);
-            desk.vacate(place);
-        }
-    }
-
-    fn home(&self, slot: Slot) -> Option<(Rc<dyn AnyDesk>, u32)> {
-        let (desk, place) = self.rows.borrow().get(slot).map(|row| (row.desk, row.place))?;
-        let desk = self.desks.borrow().get(usize::from(desk.checked_sub(1)?))?.clone();
-        Some((desk, place))
-    }
-
-    /// A process has ended. Its place, and whether somebody still refers to it; if not, its row is gone.
-    pub(crate) fn count_out(&self, slot: Slot) -> Option<(u32, bool)> {
-        let mut rows = self.rows.borrow_mut();
-        let row = rows.get_mut(slot)?;
-        self.live.set(self.live.get().saturating_sub(1));
-        let (id, place, is_wanted) = (row.id(), row.place, row.handles > 0);
-        if !is_wanted {
-            rows.remove(slot);
-        }
-        drop(rows);
-        if let Some(id) = id {
-            self.by_id.borrow_mut().remove(&id);
-        }
-        Some((place, is_wanted))
-    }
-
-    /// What follows for its kin when a process has ended and its actor is gone.
-    pub(crate) fn after_end(&self, slot: Slot, parent: Option<Slot>) {
-        self.leave_children(slot);
-        if let Some(parent) = parent {
-            self.poke(parent, Poke::ChildEnded);
+    pub(super) fn count_handle(&self, slot: Slot, by: i32) {
+        if let Some(desk) = self.desk_of(slot) {
+            desk.count_handle(slot.place, by);
         }
     }
 
@@ -117,21 +86,14 @@ impl Kernel {
 
     /// Tells a process something as the next message of this turn.
     pub(crate) fn poke_now(&self, slot: Slot, poke: Poke) {
-        self.at(slot, |desk, place| desk.poke(place, poke));
-    }
-
-    /// Takes a place back in which nobody came to live.
-    pub(in crate::runtime) fn forget(&self, slot: Slot) {
-        let gone = self.rows.borrow_mut().remove(slot);
-        if let Some(id) = gone.as_ref().and_then(Row::id) {
-            self.by_id.borrow_mut().remove(&id);
+        if let Some(desk) = self.desk_of(slot) {
+            desk.poke(slot.place, poke);
         }
-        self.kin.borrow_mut().retain(|_, child| *child != slot);
     }
 
     /// Whether a process that has not ended lives in this place.
     pub(in crate::runtime) fn is_live(&self, slot: Slot) -> bool {
-        self.at(slot, |desk, place| desk.is_live(place)) == Some(true)
+        self.desk_of(slot).is_some_and(|desk| desk.is_live(slot.place))
     }
 
     pub(in crate::runtime) fn live(&self) -> usize {
@@ -139,32 +101,9 @@ impl Kernel {
     }
 
     pub(crate) fn nudge(&self, slot: Slot) {
-        let first = match self.rows.borrow_mut().get_mut(slot) {
-            Some(row) => {
-                row.nudges = row.nudges.saturating_add(1);
-                row.nudges == 1
-            }
-            None => false,
-        };
         // One message stands for all nudges that come before it is read.
-        if first {
+        if self.desk_of(slot).is_some_and(|desk| desk.add_nudge(slot.place)) {
             self.poke(slot, Poke::Nudge);
-        }
-    }
-
-    pub(crate) fn has_nudge(&self, slot: Slot) -> bool {
-        self.rows.borrow().get(slot).is_some_and(|row| row.nudges > 0)
-    }
-
-    pub(crate) fn take_nudge(&self, slot: Slot) {
-        if let Some(row) = self.rows.borrow_mut().get_mut(slot) {
-            row.nudges = row.nudges.saturating_sub(1);
-        }
-    }
-
-    pub(crate) fn drop_nudges(&self, slot: Slot) {
-        if let Some(row) = self.rows.borrow_mut().get_mut(slot) {
-            row.nudges = 0;
         }
     }
 }

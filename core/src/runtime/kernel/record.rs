@@ -4,7 +4,7 @@ use super::Kernel;
 use crate::journal::Entry;
 use crate::process::Poke;
 use crate::runtime::outbox::Outbox;
-use crate::runtime::rows::Slot;
+use crate::runtime::slot::Slot;
 use crate::{JournalUid, ProcessId};
 use std::cell::RefMut;
 

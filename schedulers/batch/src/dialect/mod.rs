@@ -2,6 +2,7 @@
 //! reads answers. It never runs anything, and knows no actor, no clock and no socket.
 
 mod answer;
+mod bundle;
 mod direct;
 mod frame;
 mod gridengine;
@@ -13,6 +14,7 @@ mod sandbox;
 mod slurm;
 
 pub use answer::{AnswerError, BEGIN, END, framed, framed_line, read_cancelled, read_found};
+pub use bundle::{BUNDLE, bundle, call_of, parts};
 pub use direct::{Direct, scripts as direct_scripts};
 pub use frame::Frame;
 pub use gridengine::{GridEngine, account as gridengine_account, listing as gridengine_listing};
@@ -26,6 +28,7 @@ pub use sandbox::{
 };
 pub use slurm::{Slurm, scripts as slurm_scripts};
 
+use crate::courier::Company;
 use crate::poller::{CHUNK, Pace};
 use crate::{JobName, JobSpec, Place, Said, SpecError};
 use procession::transport::Exit;
@@ -53,8 +56,15 @@ pub trait Dialect {
     /// The same, and makes sure that a submission that has not arrived never starts.
     fn fence(&self, place: &Place) -> Call<Found>;
 
-    /// How far these jobs are; no answer for a job is [`Status::Unknown`].
-    fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>>;
+    /// How far these jobs are; no answer for a job is [`Status::Unknown`]. Some of them are `running`, as far as is known: who of
+    /// these has left evidence of the end has ended, though a scheduler that lost its memory says that it runs. A scheduler that
+    /// keeps its memory is simply believed.
+    fn survey(&self, places: &[Place], running: &[Place]) -> Call<Vec<(JobName, Status)>>;
+
+    /// The same, and nobody's word is doubted.
+    fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>> {
+        self.survey(places, &[])
+    }
 
     /// Asks again, with all that the scheduler remembers: accounting where it has some, else the listing once more.
     fn look_up(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>>;
@@ -62,7 +72,12 @@ pub trait Dialect {
     /// Ends a job, or makes sure that it can never start.
     fn cancel(&self, place: &Place, id: Option<&JobId>, force: Force) -> Call<Cancelled>;
 
-    /// How many jobs one command of [`status`](Dialect::status) can ask about. A listing that is the same whoever is asked
+    /// How the calls of [`cancel`](Dialect::cancel) for several jobs go together.
+    fn cancels(&self) -> Company {
+        Company::Bundled
+    }
+
+    /// How many jobs one command of [`survey`](Dialect::survey) can ask about. A listing that is the same whoever is asked
     /// about covers all of them: `usize::MAX`.
     fn reach(&self) -> usize {
         CHUNK

@@ -29,7 +29,7 @@ fn render(spec: &JobSpec, place: &Place, command: &str) -> String {
     // Signals go to the whole group. This shell survives those that the command may want to act upon, and then runs
     // `append`; a trap, unlike an ignored signal, is not handed down to the command.
     text += "trap : HUP INT QUIT USR1 USR2 TERM ALRM\n";
-    text += "procession_sandbox=$(pwd)\n";
+    text += "procession_sandbox=$PWD\n";
     text += &format!("export PROCESSION_JOB={} PROCESSION_ATTEMPT={}\n", place.name, place.name.attempt);
     for (name, value) in &spec.env {
         text += &format!("export {name}={}\n", quoted(value));

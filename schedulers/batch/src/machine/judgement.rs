@@ -2,6 +2,7 @@
 
 use crate::tasks::whole;
 use crate::{ArrayRange, End, Ending, Said, Task};
+use procession::transport::TransportError;
 
 /// With all exit files in hand. They alone prove success; of a failure the scheduler may know the cause.
 pub(super) fn proven(ending: Ending, said: &Said) -> Ending {
@@ -38,6 +39,18 @@ pub(super) fn is_loss(end: &End) -> bool {
         | End::OutOfMemory
         | End::Walltime => false,
     }
+}
+
+/// Whether what kept files from being sent may be gone a moment later, by itself: somebody else was at work in the sandbox, or
+/// the file system was in one of its moods. The other reasons need somebody's hand, or are about the host and do not come here.
+pub(super) fn may_pass(why: &TransportError) -> bool {
+    matches!(
+        why,
+        TransportError::NotFound(_)
+            | TransportError::Exists(_)
+            | TransportError::Io { .. }
+            | TransportError::Refused(_)
+    )
 }
 
 fn explained(end: End, said: Option<&End>) -> End {

@@ -3,6 +3,10 @@
 use crate::{ArrayRange, Remote, Retries};
 use std::time::Duration;
 
+/// Files that the host would not have are sent so often, if the reason may pass.
+pub const STAGES: u32 = 3;
+/// Between two tries to send files; it doubles.
+pub const STAGE_APART: Duration = Duration::from_secs(1);
 /// There was no sign of a submission so often before it is fenced. Twice, because a scheduler under load answers late.
 pub const ASKS: u32 = 2;
 /// Between two questions about a submission.

@@ -1,6 +1,6 @@
 //! The table, whole: every state with every input, written out and compared.
 
-use super::{ASKS, CLEANS, COLLECTS, EXPLAINS, MOST_LOSSES, Next, READS, Rules, TERMS, next};
+use super::{ASKS, CLEANS, COLLECTS, EXPLAINS, MOST_LOSSES, Next, READS, Rules, STAGES, TERMS, next};
 use crate::dialect::{Cancelled, Found, JobId, Refusal, Status, Submitted};
 use crate::monitor::Alarm;
 use crate::{
@@ -52,7 +52,8 @@ fn states() -> Vec<State> {
     let worn = Attempt { number: 9, failures: 0, losses: MOST_LOSSES - 1 };
     vec![
         State::Planned,
-        State::Staging { attempt: FIRST },
+        State::Staging { attempt: FIRST, tries: 0 },
+        State::Staging { attempt: FIRST, tries: STAGES - 1 },
         State::Submitting { attempt: FIRST },
         State::Submitting { attempt: worn },
         reconciling(Wish::Run, 0),
@@ -89,6 +90,7 @@ fn inputs() -> Vec<Input> {
         Answer::Begun,
         Answer::Staged(Ok(())),
         Answer::Staged(Err(TransportError::NoSpace("a".into()))),
+        Answer::Staged(Err(TransportError::NotFound("a".into()))),
         Answer::Submitted(Submitted::Accepted(job())),
         Answer::Submitted(Submitted::Unsure),
         Answer::Submitted(Submitted::Refused(Refusal::NoSandbox)),

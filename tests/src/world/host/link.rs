@@ -1,6 +1,7 @@
 //! The connection to a simulated machine: requests, their fates, and the weather.
 
 use super::Shared;
+use super::bundle::Bundle;
 use super::direct;
 use super::files::{Sent, Small, Wanted, at};
 use super::machine::{HOME, Happened, Machine, Pid, Program, RequestId, Signal, Spawn, Value};
@@ -537,6 +538,9 @@ impl Job {
 
 /// What a command line starts; none if there is no such program.
 fn program(line: &CommandLine<'_>) -> Option<Box<dyn Program>> {
+    if let Some(bundle) = Bundle::of(line.argv) {
+        return Some(Box::new(bundle));
+    }
     if let Some(script) = direct::script(line.argv) {
         return Some(script);
     }

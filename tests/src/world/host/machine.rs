@@ -235,6 +235,11 @@ impl Machine {
         }
     }
 
+    /// How long it has been running.
+    pub fn uptime(&self) -> Duration {
+        self.clock.now().saturating_sub(self.booted)
+    }
+
     /// When the next process makes a step.
     pub fn next_step(&self) -> Option<Duration> {
         self.queue.keys().next().map(|(at, _)| *at)

@@ -5,6 +5,7 @@
 //! It outlives the runtime that uses it: when that dies, [`caller_died`](SimHost::caller_died) drops the replies that
 //! nobody waits for any more, and what was begun goes on.
 
+mod bundle;
 mod direct;
 mod files;
 mod gate;

@@ -4,8 +4,9 @@
 //! expected is queued along with each command, so that bytes are never taken for words. Whatever a host says has a limit
 //! and a form; anything else ends the conversation.
 
-use super::complaint::reason;
-use super::digests::{Sum, Tool, read_sum};
+mod verdict;
+
+use super::digests::{Sum, Tool};
 use super::listing::{Entry, read_entry};
 use super::script;
 use crate::talk::{Closed, Line, Opens, Outbox, Talk, Window};
@@ -78,6 +79,8 @@ struct Desk {
     news: Fwd<Heard>,
     line: Option<Line>,
     tool: bool,
+    /// So much of what was heard is known to hold no greeting.
+    searched: usize,
     out: VecDeque<Vec<u8>>,
     out_bytes: usize,
     ended: bool,
@@ -107,6 +110,7 @@ impl Scribe {
             news,
             line: None,
             tool: false,
+            searched: 0,
             out: VecDeque::new(),
             out_bytes: 0,
             ended: false,
@@ -247,7 +251,10 @@ impl Desk {
 
     fn hello<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], TransportError> {
         const HELLO: &[u8] = b"\0procession 1 ";
-        let at = bytes.windows(HELLO.len()).position(|window| window == HELLO);
+        // What was looked through before is not looked through again, but for what may be the beginning of it.
+        let from = self.searched.saturating_sub(HELLO.len());
+        let at = bytes[from..].windows(HELLO.len()).position(|window| window == HELLO).map(|at| from + at);
+        self.searched = at.unwrap_or(bytes.len());
         let Some(at) = at.filter(|at| *at <= NOISE) else {
             return if bytes.len() > NOISE + HELLO.len() { Err(self.garbled(bytes)) } else { Ok(bytes) };
         };
@@ -295,78 +302,6 @@ impl Desk {
         }
         Ok(())
     }
-
-    /// The program gave up; why, its commands have written to the other stream, which may come later than this. So this is
-    /// looked at again at the end.
-    fn failure(&self, word: &[u8]) -> TransportError {
-        match word {
-            b"exists" => TransportError::Exists(self.subject.clone()),
-            b"fail sum" => TransportError::Corrupt(self.subject.clone()),
-            word => match word.strip_prefix(b"lacks ") {
-                Some(program) => TransportError::NotFound(format!(
-                    "the program {} on the host",
-                    String::from_utf8_lossy(program)
-                )),
-                None => TransportError::Io {
-                    path: self.subject.clone(),
-                    why: format!("the host said {:?}", String::from_utf8_lossy(word)),
-                },
-            },
-        }
-    }
-
-    fn garbled(&self, bytes: &[u8]) -> TransportError {
-        let start: String = String::from_utf8_lossy(bytes).chars().take(200).collect();
-        TransportError::Protocol(format!("about {}: {start:?}", self.subject))
-    }
-
-    /// The other stream: complaints of commands, and sums between NULs.
-    fn complain(&mut self, bytes: &[u8]) {
-        self.complaint.extend_from_slice(bytes);
-        let mut from = 0;
-        while let Some(at) = find(&self.complaint[from..], b"\0sum ") {
-            let start = from + at + 5;
-            let Some(end) = self.complaint[start..].iter().position(|byte| *byte == 0) else { break };
-            match read_sum(&self.complaint[start..start + end]) {
-                Ok(sum) => self.news.fwd(Heard::Sum(sum)),
-                Err(e) => self.failed = Some(e),
-            }
-            self.sums += 1;
-            from = start + end + 1;
-        }
-        self.complaint.drain(..from);
-        let surplus = self.complaint.len().saturating_sub(COMPLAINT);
-        self.complaint.drain(..surplus);
-    }
-
-    fn verdict(&mut self, how: Result<Closed, TransportError>) -> Result<i32, TransportError> {
-        let complaint = String::from_utf8_lossy(&self.complaint).into_owned();
-        match (self.failed.take(), how) {
-            (Some(why @ TransportError::Io { .. }), Ok(_)) => {
-                Err(reason(&self.subject, &complaint).unwrap_or(why))
-            }
-            (Some(why), _) => Err(why),
-            (None, Err(why)) => Err(why),
-            (None, Ok(closed)) if self.expects.is_empty() || self.expects == [Expect::Rest] => {
-                match closed.code {
-                    0 => Ok(0),
-                    code => match reason(&self.subject, &complaint) {
-                        Some(why) => Err(why),
-                        None => Ok(code),
-                    },
-                }
-            }
-            (None, Ok(closed)) => Err(reason(&self.subject, &complaint).unwrap_or_else(|| {
-                let last = complaint.lines().last().unwrap_or("").to_owned();
-                let why = format!("the command on the host ended early, with {}: {last}", closed.code);
-                TransportError::Io { path: self.subject.clone(), why }
-            })),
-        }
-    }
-}
-
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
 }
 
 impl Talk for ScribeTalk {

@@ -97,7 +97,7 @@ impl Dialect for Direct {
         self.found(place, "close")
     }
 
-    fn status(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>> {
+    fn survey(&self, places: &[Place], _: &[Place]) -> Call<Vec<(JobName, Status)>> {
         Call {
             argv: sh(scripts::STATUS, places.iter().flat_map(Place::args)),
             read: |exit| {

@@ -13,20 +13,22 @@ top=".attempt-$attempt"
 here="$top${task:+/task-$task}"
 # This also makes a network file system look at the folder afresh, so the fence below is seen.
 [ -z "$task" ] || mkdir "$here" 2>/dev/null
-# The id comes before the start, so that a start without an id is always a fence.
-if [ ! -f "$top/id" ]; then
+# The id comes before the start, so that a start without an id is always a fence. It is whole when its line is.
+if ! { IFS= read -r line <"$top/id"; } 2>/dev/null; then
     { printf '%s\n' "$id" >"$top/id.job$task" && mv "$top/id.job$task" "$top/id"; } 2>/dev/null || exit 98
 fi
 if ! mkdir "$here/started" 2>/dev/null; then
     # The scheduler put it back into the queue after its node had failed. What ran there left no evidence, and never will.
     case "$again" in '' | 0) exit 97 ;; esac
-    [ -f "$here/exit" ] || leave "$here" "$name" 97 restarted "$(date +%s)"
+    clock
+    [ -f "$here/exit" ] || leave "$here" "$name" 97 restarted "$now"
     exit 97
 fi
 # For a task, `started` of the whole attempt is made by those alone who want it never to start.
 [ -z "$task" ] || [ ! -d "$top/started" ] || exit 97
 
-began=$(date +%s)
+clock
+began=$now
 # The payload stays in the process group and session that the scheduler watches. So a signal for this shell alone is
 # handed to every descendant of the payload by name.
 hand_on() {
@@ -95,8 +97,9 @@ done
 cause=exited
 if [ -n "$told" ] && [ "$code" != 0 ]; then
     cause=told
+    clock
     # The scheduler begins to count a little earlier than this shell.
-    [ -n "$walltime" ] && [ $(($(date +%s) - began + 2)) -ge "$walltime" ] && cause=walltime
+    [ -n "$walltime" ] && [ $((now - began + 2)) -ge "$walltime" ] && cause=walltime
 fi
 # The tasks of an array share a sandbox, and none knows which files are its own.
 list=list

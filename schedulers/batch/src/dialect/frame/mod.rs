@@ -87,7 +87,7 @@ mod tests {
         let spec = JobSpec { name: "a".into(), ..JobSpec::default() };
         let file = frame.file(&spec, &place);
         let head = "#!/bin/sh\n#X -a b\nname=procession-00000007-1-2 attempt=2\nid=\"$X_ID\"\ntask=\n\
-            again=\"$X_AGAIN\"\npass=USR1\nends='TERM USR2' walltime=\nwarn= after=\ncd \"$X_DIR\" || exit 98\n# Leaves evidence";
+            again=\"$X_AGAIN\"\npass=USR1\nends='TERM USR2' walltime=\nwarn= after=\ncd \"$X_DIR\" || exit 98\n# The time";
         assert!(file.text.starts_with(head), "{}", &file.text[..300]);
         assert_eq!((file.name.as_str(), file.executable), (".job-2", true));
     }

@@ -76,7 +76,7 @@ impl Dialect for GridEngine {
         SCRIPTS.fence(place)
     }
 
-    fn status(&self, _: &[Place]) -> Call<Vec<(JobName, Status)>> {
+    fn survey(&self, _: &[Place], _: &[Place]) -> Call<Vec<(JobName, Status)>> {
         SCRIPTS.status(|exit| listed(&framed(exit)?))
     }
 

@@ -90,7 +90,7 @@ impl Dialect for Lsf {
         SCRIPTS.fence(place)
     }
 
-    fn status(&self, _: &[Place]) -> Call<Vec<(JobName, Status)>> {
+    fn survey(&self, _: &[Place], _: &[Place]) -> Call<Vec<(JobName, Status)>> {
         SCRIPTS.status(|exit| listed(&framed(exit)?))
     }
 

@@ -86,7 +86,7 @@ impl Dialect for Pbs {
         SCRIPTS.fence(place)
     }
 
-    fn status(&self, _: &[Place]) -> Call<Vec<(JobName, Status)>> {
+    fn survey(&self, _: &[Place], _: &[Place]) -> Call<Vec<(JobName, Status)>> {
         SCRIPTS.status(match self.flavour {
             Flavour::Pro => |exit| listed(&framed(exit)?, Flavour::Pro),
             Flavour::Torque => |exit| listed(&framed(exit)?, Flavour::Torque),

@@ -8,8 +8,8 @@ echo 'PROCESSION-BEGIN 1'
 while [ $# -ge 3 ]; do
     here="$1/.attempt-$2"
     printf 'job %s\n' "$3"
-    # Read by opening: a listing may be older than the file on a network file system.
-    id=$(cat "$here/id" 2>/dev/null) && printf 'id %s\n' "$id"
+    # Read by opening: a listing may be older than the file on a network file system. It is whole when its line is.
+    { IFS= read -r id <"$here/id"; } 2>/dev/null && printf 'id %s\n' "$id"
     [ -d "$here/started" ] && echo started
     sed 's/^/| /' "$here/exit" 2>/dev/null
     for task in "$here"/task-*; do

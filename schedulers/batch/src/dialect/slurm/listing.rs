@@ -15,16 +15,27 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 struct Heard {
     running: bool,
+    /// It is being tidied up after. How it ended, the controller knows, and will say.
+    closing: bool,
+    /// It has left evidence of its end.
+    left: bool,
     /// Why it waits, if some of it does.
     waiting: Option<String>,
     said: Said,
 }
 
-/// What `ID|STATE|REASON|NAME` lines say.
+/// What `ID|STATE|REASON|NAME` lines say, and `left|NAME` after them.
 pub(super) fn now(lines: &[String]) -> Result<Vec<(JobName, Status)>, AnswerError> {
     let mut heard: BTreeMap<JobName, Heard> = BTreeMap::new();
     for line in lines {
-        hear(line, line, &mut heard)?;
+        match line.strip_prefix("left|").map(JobName::parse) {
+            Some(Some(name)) => {
+                if let Some(heard) = heard.get_mut(&name) {
+                    heard.left = true;
+                }
+            }
+            Some(None) | None => hear(line, line, &mut heard)?,
+        }
     }
     Ok(heard.into_iter().map(|(name, heard)| (name, heard.status())).collect())
 }
@@ -39,14 +50,15 @@ pub(super) fn now_and_then(lines: &[String]) -> Result<Vec<(JobName, Status)>, A
         if let Some(row) = line.strip_prefix("now|") {
             hear(row, line, &mut now)?;
         } else if let Some(row) = line.strip_prefix("then|") {
-            hear(row, line, &mut then)?;
+            // For accounting that is a run which was ended for another one, and not a job that waits.
+            hear(&row.replacen("|REQUEUED|", "|NODE_FAIL|", 1), line, &mut then)?;
         }
     }
     for (name, past) in then {
         match now.get_mut(&name) {
             Some(heard) => heard.said = std::mem::take(&mut heard.said).and(past.said),
             // What accounting takes for alive and the controller does not know is not over for sure, nor alive.
-            None if past.running || past.waiting.is_some() => {}
+            None if past.running || past.closing || past.waiting.is_some() => {}
             None => drop(now.insert(name, past)),
         }
     }
@@ -73,6 +85,7 @@ fn hear(row: &str, whole: &str, heard: &mut BTreeMap<JobName, Heard>) -> Result<
     }
     let heard = heard.entry(name).or_default();
     match meaning(state) {
+        Meaning::Closes => heard.closing = true,
         Meaning::Runs => heard.running = true,
         Meaning::Waits => heard.waiting = Some(explained(detail)),
         Meaning::New => heard.waiting = Some(format!("Slurm says that it is {state}")),
@@ -88,7 +101,9 @@ fn hear(row: &str, whole: &str, heard: &mut BTreeMap<JobName, Heard>) -> Result<
 
 impl Heard {
     fn status(self) -> Status {
-        match (self.running, self.waiting) {
+        match (self.running || self.closing, self.waiting) {
+            // Nobody runs who has left evidence of the end. How it ended is in there.
+            (true, _) if self.left && !self.closing => Status::Exited(Said::default()),
             (true, _) => Status::Running,
             (false, Some(reason)) => Status::Pending(reason),
             (false, None) => Status::Exited(self.said),
@@ -100,10 +115,23 @@ impl Said {
     /// So these tasks ended, or the job if it has none.
     fn note(&mut self, tasks: Vec<u32>, end: End) {
         if tasks.is_empty() {
-            self.end = Some(end);
+            self.end = Some(after(self.end.take(), end));
         } else {
-            self.tasks.extend(tasks.into_iter().map(|index| (index, end.clone())));
+            for index in tasks {
+                let before = self.tasks.remove(&index);
+                self.tasks.insert(index, after(before, end.clone()));
+            }
         }
+    }
+}
+
+/// How a job ended of which one run ended before another. A frame starts its payload once, so if the node failed under one run,
+/// that was the one, and the code of a later run is not the payload's. Slurm 22.05 has started the second run too soon after the
+/// first, refused it (`Job credential revoked`) and told it as `FAILED`, `1:0`.
+fn after(before: Option<End>, end: End) -> End {
+    match (before, end) {
+        (Some(End::NodeFailure), End::Exited { code: _ } | End::Signalled { signal: _ }) => End::NodeFailure,
+        (Some(_) | None, end) => end,
     }
 }
 
@@ -217,6 +245,48 @@ mod tests {
         assert_eq!(heard, [], "the controller does not know it: that is no word about it");
         let heard = now_and_then(&[line("now", "CANCELLED"), line("then", "RUNNING")]).expect("read");
         assert_eq!(heard, [(name(1), cancelled(None))]);
+    }
+
+    #[test]
+    fn a_job_whose_node_failed_under_its_first_run_is_told_so_whatever_became_of_the_second() {
+        let row = |word: &str, id: &str, state: &str, code: &str, process| {
+            format!("{word}|{id}|{state}|{code}|{}", name(process))
+        };
+        let heard = now_and_then(&[
+            row("now", "7", "FAILED", "NonZeroExitCode", 1),
+            row("then", "7", "NODE_FAIL", "0:0", 1),
+            row("then", "7", "FAILED", "1:0", 1),
+            row("then", "8_1", "REQUEUED", "0:0", 2),
+            row("then", "8_1", "FAILED", "1:0", 2),
+            row("then", "8_2", "FAILED", "1:0", 2),
+            row("then", "9", "NODE_FAIL", "1:0", 3),
+            row("then", "9", "CANCELLED by me", "0:0", 3),
+        ]);
+        let mut tasks = Said::default();
+        tasks.tasks.extend([(1, End::NodeFailure), (2, End::Exited { code: 1 })]);
+        let told = [
+            (name(1), Status::Exited(Said::of(End::NodeFailure))),
+            (name(2), Status::Exited(tasks)),
+            // Somebody did not want it to run again.
+            (name(3), cancelled(Some("me"))),
+        ];
+        assert_eq!(heard.expect("read"), told);
+    }
+
+    #[test]
+    fn who_has_left_evidence_of_the_end_does_not_run_whatever_the_controller_says() {
+        let line = |state: &str, process| format!("7|{state}|None|{}", name(process));
+        let left = |process| format!("left|{}", name(process));
+        let heard =
+            now(&[line("RUNNING", 1), line("RUNNING", 2), line("COMPLETING", 3), left(1), left(3), left(4)]);
+        let over = Status::Exited(Said::default());
+        assert_eq!(
+            heard.expect("read"),
+            [(name(1), over), (name(2), Status::Running), (name(3), Status::Running)]
+        );
+        // The job that Slurm put back into the queue is another run.
+        let waits = now(&[line("PENDING", 1), left(1)]).expect("read");
+        assert_eq!(waits, [(name(1), Status::Pending("None".into()))]);
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::{
     AnswerError, Call, Cancelled, Dialect, Force, Found, JobId, Refusal, ScriptFile, Status, Submitted,
     framed, payload, sh,
 };
+use crate::courier::Company;
 use crate::poller::Pace;
 use crate::{JobName, JobSpec, Place, SpecError};
 use procession::transport::Exit;
@@ -72,8 +73,9 @@ impl Dialect for Slurm {
         Call { argv: sh(scripts::FENCE, args), read: read_found }
     }
 
-    fn status(&self, _: &[Place]) -> Call<Vec<(JobName, Status)>> {
-        Call { argv: sh(scripts::STATUS, []), read: |exit| listing::now(&framed(exit)?) }
+    fn survey(&self, _: &[Place], running: &[Place]) -> Call<Vec<(JobName, Status)>> {
+        let args = running.iter().flat_map(Place::args);
+        Call { argv: sh(scripts::STATUS, args), read: |exit| listing::now(&framed(exit)?) }
     }
 
     fn look_up(&self, places: &[Place]) -> Call<Vec<(JobName, Status)>> {
@@ -88,6 +90,11 @@ impl Dialect for Slurm {
         };
         let args = place.args().into_iter().chain([word.to_string()]);
         Call { argv: sh(scripts::CANCEL, args), read: read_cancelled }
+    }
+
+    /// One listing and one `scancel` for all of them, where each would cost the controller a pass through all its jobs.
+    fn cancels(&self) -> Company {
+        Company::Joined
     }
 
     fn reach(&self) -> usize {

@@ -1,27 +1,41 @@
 //! What it means that sbatch failed. Its texts are the same in all versions since 17.11; they are not translated.
+//!
+//! The sentences after `Batch job submission failed:` are those of `slurm_errno.c` or of strerror(3). Some of them are what a
+//! controller has decided, and some are what became of the connection to it; only the former are believed, and what we do not
+//! know is taken for the latter. A job that is looked for, fenced and submitted again for nothing costs its owner a minute or
+//! two; one that is taken for refused, and was not, is lost.
 
 use crate::dialect::{Refusal, Submitted};
 
-/// The controller did not answer, or the answer did not come: the job may be there all the same.
-const UNSURE: [&str; 18] = [
+/// The controller did not answer, or the answer did not come: the job may be there all the same. These may also come without a
+/// line that says that a submission has failed; they count more than whatever else was said.
+const UNSURE: [&str; 25] = [
     "Unable to contact slurm controller",
     "Socket timed out",
     "Zero Bytes were transmitted or received",
     "Insufficient data sent or received",
     "Unexpected message received",
+    "Unexpected missing socket",
     "Slurm backup controller in standby mode",
     "Slurm controller is not responding",
     "Connection refused",
     "Connection reset",
     "Connection timed out",
+    "Broken pipe",
+    "Transport endpoint is not connected",
     "No route to host",
     "Communication connection failure",
     "Communication shutdown failure",
     "Message receive failure",
     "Message send failure",
     "Could not establish a configuration source",
-    "authentication error",
+    "Authentication",
+    "authentication",
     "Munge",
+    // This machine had no room for sbatch itself.
+    "Cannot allocate memory",
+    "memory allocation failure",
+    "Too many open files",
 ];
 /// There is no such account, or no right to use it.
 const ACCOUNT: [&str; 3] = ["Invalid account", "Access/permission denied", "Invalid user id"];
@@ -35,28 +49,36 @@ const QUEUE: [&str; 4] = [
 /// There are as many jobs as there may be.
 const TOO_MANY: [&str; 4] =
     ["job submit limit", "Resource temporarily unavailable", "temporarily unable to accept job", "MaxSubmit"];
-/// The request cannot be met, or not be read.
-const REQUEST: [&str; 20] = [
-    "Requested node configuration is not available",
-    "More processors requested than permitted",
-    "Requested time limit is invalid",
-    "Memory specification",
-    "memory specification",
-    "Invalid feature specification",
-    "Invalid generic resource",
-    "Invalid Trackable RESource",
-    "Invalid qos specification",
-    "Invalid job array specification",
-    "Invalid node name",
-    "Invalid reservation",
-    "Requested reservation",
-    "Invalid license",
-    "Node count specification invalid",
-    "Requested partition configuration not available",
-    "Requested topology",
+/// The request cannot be met, or not be read. Parts of many sentences, for as long as none of them is one about a connection.
+const REQUEST: [&str; 13] = [
+    "Requested ",
+    "requested",
+    "specification",
+    "Invalid ",
     "dependency",
-    "This does not look like a batch script",
     "Batch script",
+    "batch script",
+    "Job script not specified",
+    "Environment is missing in job",
+    "Pathname of a file",
+    "Memory required by task is not available",
+    "Burst Buffer",
+    "Duplicate generic resource",
+];
+/// Other things that a controller decides. `Unspecified error` is what a plugin of the site says that has refused a job, beside
+/// words of its own.
+const SCHEDULER: [&str; 11] = [
+    "Unspecified error",
+    "System submissions disabled",
+    "Job submission disabled",
+    "presently disabled",
+    "not supported",
+    "Only batch jobs are accepted",
+    "Duplicate job id",
+    "Incompatible versions of client and server",
+    "No eligible clusters",
+    "not a valid federated",
+    "Container",
 ];
 
 /// What came of a submission for which sbatch ended with `code` and said `text`.
@@ -76,8 +98,10 @@ pub(super) fn declined(code: i32, text: &str) -> Submitted {
     } else if says(&REQUEST) || !text.contains("Batch job submission failed") {
         // What never came as far as a submission was not understood.
         Refusal::Request(text_of())
-    } else {
+    } else if says(&SCHEDULER) {
         Refusal::Scheduler(text_of())
+    } else {
+        return Submitted::Unsure;
     })
 }
 
@@ -117,6 +141,14 @@ mod tests {
         assert!(cases.len() > 15);
         for (meaning, code, text) in &cases {
             assert_eq!(word(&declined(*code, text)), *meaning, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_that_nobody_knows_decides_nothing() {
+        for why in ["Something new", "Stale file handle", "Unable to create job record, try again"] {
+            let text = format!("sbatch: error: Batch job submission failed: {why}\n");
+            assert_eq!(declined(1, &text), Submitted::Unsure, "{why}");
         }
     }
 

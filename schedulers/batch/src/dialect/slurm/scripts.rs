@@ -8,7 +8,8 @@
 /// what sbatch said.
 pub const SUBMIT: &str = include_str!("sh/submit.sh");
 
-/// How far all our jobs are. Answers `ID|STATE|REASON|NAME` for each.
+/// How far all our jobs are. `(SANDBOX ATTEMPT NAME)…` of those that have run for long; answers `ID|STATE|REASON|NAME` for each
+/// job, and `left|NAME` for those of the arguments that have left evidence of their end.
 pub const STATUS: &str = concat!(include_str!("sh/head.sh"), include_str!("sh/status.sh"));
 
 /// The same, and what accounting remembers. `(SANDBOX ATTEMPT NAME)…`; answers `now|…` and `then|ID|STATE|CODE:SIGNAL|NAME`.
@@ -17,5 +18,5 @@ pub const LOOK_UP: &str = concat!(include_str!("sh/head.sh"), include_str!("sh/l
 /// Whether a submission arrived. `SANDBOX ATTEMPT NAME look|close`; answers `known ID`, `absent` or `fenced`.
 pub const FENCE: &str = concat!(include_str!("sh/head.sh"), include_str!("sh/fence.sh"));
 
-/// Ends a job. `SANDBOX ATTEMPT NAME TERM|KILL`; answers `gone`, `never` or `still COUNT`.
+/// Ends jobs. `(SANDBOX ATTEMPT NAME TERM|KILL)…`; answers `gone`, `never` or `still COUNT` for each, as a part of a bundle.
 pub const CANCEL: &str = concat!(include_str!("sh/head.sh"), include_str!("sh/cancel.sh"));

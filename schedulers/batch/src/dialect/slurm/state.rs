@@ -9,8 +9,10 @@ use crate::End;
 pub(super) enum Meaning {
     /// It waits.
     Waits,
-    /// It runs, or its processes are being ended: either way it is not over.
+    /// It runs.
     Runs,
+    /// It has ended, and is tidied up after: it is not over yet.
+    Closes,
     /// It is over; the end, if the state alone says how.
     Over(Option<End>),
     /// A state that came after this was written. The job is there, whatever it does.
@@ -26,9 +28,8 @@ pub(super) fn meaning(word: &str) -> Meaning {
     match word {
         "PENDING" | "CONFIGURING" | "REQUEUED" | "REQUEUE_FED" | "REQUEUE_HOLD" | "RESV_DEL_HOLD"
         | "SPECIAL_EXIT" | "POWER_UP_NODE" => Meaning::Waits,
-        "RUNNING" | "COMPLETING" | "RESIZING" | "SIGNALING" | "STAGE_OUT" | "STOPPED" | "SUSPENDED" => {
-            Meaning::Runs
-        }
+        "RUNNING" | "RESIZING" | "SIGNALING" | "STOPPED" | "SUSPENDED" => Meaning::Runs,
+        "COMPLETING" | "STAGE_OUT" => Meaning::Closes,
         "COMPLETED" | "FAILED" => Meaning::Over(None),
         "CANCELLED" => Meaning::Over(Some(End::CancelledElsewhere { by: None })),
         "DEADLINE" => by("its deadline"),

@@ -34,7 +34,8 @@ if [ "$3" != 0 ]; then
 fi
 
 mkdir "$here/started" 2>/dev/null || exit 97
-began=$(date +%s)
+clock
+began=$now
 # Not ignored but survived: an ignored signal would be ignored by the payload too.
 trap : TERM INT HUP USR1 USR2
 setsid sh ".payload-$2" "$1" </dev/null >"$here/stdout" 2>"$here/stderr" 8>&- 9>&- &

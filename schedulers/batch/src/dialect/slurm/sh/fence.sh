@@ -3,7 +3,8 @@
 # Answers one of: known ID | absent (not found, but it could still start) | fenced (it can never start)
 here="$1/.attempt-$2"
 known() {
-    [ ! -f "$here/id" ] || answer "known $(cat "$here/id")"
+    # It is whole when its line is.
+    ! { IFS= read -r id <"$here/id"; } 2>/dev/null || answer "known $id"
 }
 # Who makes the folder first wins: a submission that finds it never submits.
 mkdir "$here" 2>/dev/null && answer fenced

@@ -1,10 +1,11 @@
 # The same, and what accounting remembers of these jobs; without accounting, what the controller does.
 # $1 sandbox  $2 attempt  $3 name of the job, and so on in threes
-# Answers lines: now|ID|STATE|REASON|NAME and then|ID|STATE|CODE:SIGNAL|NAME
+# Answers lines: now|ID|STATE|REASON|NAME and then|ID|STATE|CODE:SIGNAL|NAME; a job that was put back into the queue has one for
+# each of its runs
 list=$(squeue -h -a -t all -u "$me" -o 'now|%i|%T|%r|%j') || exit 1
 ids=
 while [ $# -ge 3 ]; do
-    id=$(cat "$1/.attempt-$2/id" 2>/dev/null)
+    { IFS= read -r id <"$1/.attempt-$2/id"; } 2>/dev/null || id=
     case $id in
     '' | *[!0-9]*) ;;
     *) ids="$ids,$id" ;;
@@ -12,8 +13,8 @@ while [ $# -ge 3 ]; do
     shift 3
 done
 past() {
-    # The users' own names are better than numbers.
-    sacct -n -P -X -j "${ids#,}" -o JobID,State,ExitCode,JobName 2>/dev/null && return
+    # The users' own names are better than numbers. Without -D it would show the last run alone.
+    sacct -n -P -X -D -j "${ids#,}" -o JobID,State,ExitCode,JobName 2>/dev/null && return
     # No accounting, or it is away. A controller that is away is about the host.
     for id in $(echo "$ids" | tr , ' '); do
         said=$(scontrol -o show job "$id" 2>&1) || case $said in
@@ -33,6 +34,8 @@ past() {
                 id = of["ArrayJobId"] "_" of["ArrayTaskId"]
                 if (of["ArrayTaskId"] !~ /^[0-9]+$/) id = of["ArrayJobId"] "_[" of["ArrayTaskId"] "]"
             }
+            # Its node failed under the first run, of which nothing else is remembered.
+            if (of["Restarts"] > 0) print id "|NODE_FAIL|0:0|" of["JobName"]
             print id "|" of["JobState"] "|" of["ExitCode"] "|" of["JobName"]
         }'
     done

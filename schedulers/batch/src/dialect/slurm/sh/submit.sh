@@ -10,7 +10,8 @@ shift 3
 [ -d "$sandbox" ] || answer 'refused no-sandbox'
 # What was begun before is looked at before anything can be refused: a refusal means that nothing was started.
 begun() {
-    [ ! -f "$here/id" ] || answer "known $(cat "$here/id")"
+    # The id is whole when its line is.
+    ! { IFS= read -r id <"$here/id"; } 2>/dev/null || answer "known $id"
     [ ! -f "$here/declined" ] || answer "$(cat "$here/declined")"
     [ ! -d "$here" ] || answer unsure
 }
@@ -26,14 +27,21 @@ cd "$sandbox" || answer unsure
 here=".attempt-$attempt"
 # Variables count more than the lines in a script. These would make it wait, or make it another job.
 unset SBATCH_ARRAY_INX SBATCH_WAIT SBATCH_TEST_ONLY
-sbatch --parsable --job-name="$name" --no-requeue --chdir="$(pwd)" "$@" ".job-$attempt" \
+sbatch --parsable --job-name="$name" --no-requeue --chdir="$PWD" "$@" ".job-$attempt" \
     </dev/null >"$here/id.said" 2>"$here/said"
 code=$?
-# With clusters it is `7;cluster`.
-id=$(sed -n 's/^\([0-9][0-9]*\)\(;.*\)\{0,1\}$/\1/p' "$here/id.said" | head -n 1)
 if [ "$code" = 0 ]; then
-    [ -n "$id" ] && printf '%s\n' "$id" >"$here/id.tmp" && mv "$here/id.tmp" "$here/id" || answer unsure
-    answer "submitted $id"
+    # Whatever a site lets sbatch say beside it, the id is a line of its own; with clusters it is `7;cluster`.
+    while IFS= read -r id; do
+        case ${id%%;*} in
+        '' | *[!0-9]*) ;;
+        *)
+            printf '%s\n' "${id%%;*}" >"$here/id" || answer unsure
+            answer "submitted ${id%%;*}"
+            ;;
+        esac
+    done <"$here/id.said"
+    answer unsure
 fi
 {
     echo "failed $code"
