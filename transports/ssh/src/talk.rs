@@ -4,8 +4,11 @@
 //! tried with bytes alone. Whoever has something new for it from outside (a file that was read, a wish to cancel) changes
 //! what it shares with the talk and then pokes it through its [`Line`].
 
+use crate::exec::Shell;
 use procession::transport::{Stream, TransportError};
 use stakker::Fwd;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// One side of a conversation: ours.
@@ -150,6 +153,7 @@ impl Recall {
 #[derive(Clone)]
 pub(crate) struct Line {
     asks: Fwd<Ask>,
+    shell: Rc<Cell<Shell>>,
 }
 
 /// What a session is asked through a [`Line`].
@@ -161,8 +165,13 @@ pub(crate) enum Ask {
 }
 
 impl Line {
-    pub(crate) fn new(asks: Fwd<Ask>) -> Line {
-        Line { asks }
+    pub(crate) fn new(asks: Fwd<Ask>, shell: Rc<Cell<Shell>>) -> Line {
+        Line { asks, shell }
+    }
+
+    /// What is known of the login shell there.
+    pub(crate) fn shell(&self) -> &Cell<Shell> {
+        &self.shell
     }
 
     /// Lets the session look at the talk again. It happens later, never within this call.

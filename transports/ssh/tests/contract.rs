@@ -8,7 +8,7 @@ mod contract;
 
 use contract::Harness;
 use place::{Place, Sshd};
-use procession::transport::Transport;
+use procession::transport::{Exec, Transport};
 use std::path::PathBuf;
 
 struct Host {
@@ -36,6 +36,16 @@ impl Harness for Host {
 
 #[test]
 fn a_host_behind_ssh_keeps_the_contract() {
+    keeps_the_contract(0);
+}
+
+/// The login shell is known by then, and runs the frame itself.
+#[test]
+fn a_host_behind_ssh_keeps_the_contract_after_some_commands() {
+    keeps_the_contract(2);
+}
+
+fn keeps_the_contract(commands_before: usize) {
     let only = std::env::var("FACT").unwrap_or_default();
     for fact in contract::facts() {
         if !fact.name.contains(&only) {
@@ -43,7 +53,11 @@ fn a_host_behind_ssh_keeps_the_contract() {
         }
         println!("fact: {}", fact.name);
         let sshd = Sshd::start("");
-        let mut host = Host { place: Place::new(sshd.config()), sshd, dirs: 0 };
+        let mut place = Place::new(sshd.config());
+        for _ in 0..commands_before {
+            place.run(Exec::new(["true"])).unwrap();
+        }
+        let mut host = Host { place, sshd, dirs: 0 };
         (fact.check)(&mut host);
     }
 }

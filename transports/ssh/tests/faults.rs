@@ -78,7 +78,15 @@ fn nothing_is_left_of_many_sessions() {
     (0..20).for_each(|at| session(at % 2 == 0));
     let (before, held) = (descriptors(), memory());
     (0..60).for_each(|at| session(at % 2 == 0));
-    assert_eq!(descriptors(), before);
+    // The thread that logged in the last one may be about to end.
+    for _ in 0..1000 {
+        if descriptors() <= before {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let left = descriptors();
+    assert!(left <= before, "{left} descriptors after {before}");
     let more = memory().saturating_sub(held);
     println!("{more} bytes more after 60 sessions");
     // A session that is dropped with open channels leaks 82 KiB of libssh2's (measured), and 30 of them more than 2 MiB.

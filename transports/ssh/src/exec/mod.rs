@@ -1,12 +1,19 @@
 //! A command on the host: framed, so that its end is evidence, and killed by its process group.
 
 mod frame;
+mod kill;
+mod marks;
 pub(crate) mod quote;
+mod shell;
 mod signals;
+
+pub(crate) use shell::Shell;
 
 use crate::session::LONGEST_LINE;
 use crate::talk::{Closed, Line, Opens, Outbox, Recall, Talk};
-use frame::{Heard, Order, Reader};
+use frame::Order;
+use kill::Kill;
+use marks::{Heard, Reader};
 use procession::transport::{
     Answer, CancelToken, Chunk, Ended, Exec, Exit, RemotePath, Stream, TransportError,
 };
@@ -30,8 +37,13 @@ pub(crate) struct Command {
     host: Rc<str>,
     /// For messages.
     program: String,
-    folder: String,
+    order: Order,
+    mark: String,
+    /// What was known of the login shell when the line was made.
+    shell: Shell,
     line: String,
+    /// What is said before the input: the frame itself, if it is long.
+    first: String,
     stdin: Vec<u8>,
     said: usize,
     streams: [Listener; 2],
@@ -43,6 +55,8 @@ pub(crate) struct Command {
     state: State,
     /// The command line was sent.
     begun: bool,
+    /// It has ended with this status, and it is waited for what the shell says about that.
+    ended: Option<(i32, bool)>,
     /// Why it could not be run.
     failure: Option<TransportError>,
     /// Why it is to be killed.
@@ -59,6 +73,8 @@ struct Listener {
     total: u64,
     /// Its end mark was seen.
     ended: bool,
+    /// The login shell had something to say about the command.
+    remark: bool,
 }
 
 enum State {
@@ -111,28 +127,31 @@ impl Command {
             None => work.clone(),
         };
         let mark = format!("@{mark:016x}:");
-        let order = Order { argv: &exec.argv, folder: folder.as_str(), env: &exec.env };
-        let (line, first) = frame::lay_out(frame::script(&mark, &order), LONGEST_LINE);
-        // What is to be read is not copied, unless the script goes before it.
-        let stdin = match first.is_empty() {
-            true => exec.stdin,
-            false => [first.into_bytes(), exec.stdin].concat(),
+        let listener = || Listener {
+            reader: Reader::new(&mark),
+            kept: Vec::new(),
+            total: 0,
+            ended: false,
+            remark: false,
         };
-        let listener = || Listener { reader: Reader::new(&mark), kept: Vec::new(), total: 0, ended: false };
         Ok(Command {
             host,
             program: program.clone(),
-            folder: folder.to_string(),
-            line,
-            stdin,
-            said: 0,
             streams: [listener(), listener()],
+            order: Order { argv: exec.argv, folder: folder.as_str().to_owned(), env: exec.env },
+            mark,
+            shell: Shell::Unknown,
+            line: String::new(),
+            first: String::new(),
+            stdin: exec.stdin,
+            said: 0,
             stream: exec.stream,
             keep: exec.keep,
             limit: exec.timeout,
             late: None,
             state: State::Asked { hope: None },
             begun: false,
+            ended: None,
             failure: None,
             verdict: None,
             recall: Rc::default(),
@@ -155,27 +174,59 @@ impl Command {
     fn on_heard(&mut self, from: Stream, heard: Heard) {
         match heard {
             Heard::Output(bytes) => self.keep(from, bytes),
-            Heard::Began(group) => {
+            Heard::Began { group, words, version } => {
                 if let State::Asked { .. } = self.state {
                     self.state = State::Running { group };
+                    self.learn(words, version);
                 }
             }
-            Heard::NoFolder { permission: false } => self.fail(TransportError::NotFound(self.folder.clone())),
+            Heard::Remark => self.streams[from as usize].remark = true,
+            Heard::NoFolder { permission: false } => {
+                self.fail(TransportError::NotFound(self.order.folder.clone()))
+            }
             Heard::NoFolder { permission: true } => {
-                self.fail(TransportError::Permission(self.folder.clone()))
+                self.fail(TransportError::Permission(self.order.folder.clone()))
             }
             // Whether it was not found or not permitted is in the status of the end mark.
             Heard::NoProgram => self.fail(TransportError::NotFound(self.program.clone())),
             Heard::Ended { status, remark } => {
                 self.streams[from as usize].ended = true;
-                if let Stream::Stdout = from {
-                    self.on_ended(status, remark);
+                match from {
+                    Stream::Stdout => self.ended = Some((status, remark)),
+                    Stream::Stderr => {}
                 }
+                self.look_at_end();
             }
         }
     }
 
+    /// What the login shell made of our question is known to all that come after.
+    fn learn(&self, words: u32, version: Option<u32>) {
+        if let Some(line) = &self.session
+            && line.shell().get() == self.shell
+        {
+            line.shell().set(self.shell.told(words, version));
+        }
+    }
+
+    /// A login shell that runs the frame itself speaks on stderr, before its end mark there.
+    fn look_at_end(&mut self) {
+        let [_, err] = &self.streams;
+        match self.ended {
+            Some((status, _)) if self.shell == Shell::Bash && status >= 126 && !err.ended => {}
+            Some((status, remark)) => {
+                let remark = remark || err.remark;
+                self.on_ended(status, remark);
+            }
+            None => {}
+        }
+    }
+
     fn on_ended(&mut self, status: i32, remark: bool) {
+        self.ended = None;
+        if self.shell == Shell::Bash && remark && [126, 127].contains(&status) {
+            self.fail(TransportError::NotFound(self.program.clone()));
+        }
         // 126: found, but it can't be run (POSIX, sh, 2.8.2).
         if let (Some(TransportError::NotFound(_)), 126) = (&self.failure, status) {
             self.failure = Some(TransportError::Permission(self.program.clone()));
@@ -262,11 +313,14 @@ impl Talk for Command {
 
     fn placed(&mut self, line: Line) {
         self.recall.attach(line.clone());
+        self.shell = line.shell().get();
+        (self.line, self.first) = frame::lay_out(&self.mark, &self.order, self.shell, LONGEST_LINE);
         self.session = Some(line);
     }
 
     fn say(&mut self, out: &mut Outbox) {
         self.begun = true;
+        out.push(std::mem::take(&mut self.first).as_bytes());
         let rest = &self.stdin[self.said..];
         let slice = &rest[..rest.len().min(AHEAD.saturating_sub(out.rest().len()))];
         out.push(slice);
@@ -287,6 +341,9 @@ impl Talk for Command {
             let mut heard = Vec::new();
             self.streams[from as usize].reader.end(&mut heard);
             heard.into_iter().for_each(|heard| self.on_heard(from, heard));
+        }
+        if let Some((status, remark)) = self.ended {
+            self.on_ended(status, remark || self.streams[1].remark);
         }
     }
 
@@ -336,37 +393,5 @@ impl Talk for Command {
         };
         let told = self.failure.take().map_or(told, Err);
         self.tell(told);
-    }
-}
-
-/// The kill of a process group, as a command of its own.
-struct Kill {
-    group: u32,
-    done: Rc<Cell<bool>>,
-    session: Line,
-}
-
-impl Talk for Kill {
-    fn opens(&self) -> Opens {
-        let group = self.group;
-        // Where the login shell did not step aside the group has another number, which `ps` knows.
-        let script = format!(
-            "kill -s KILL -- -{group} 2>/dev/null||kill -s KILL -- -$(ps -o pgid= -p {group}|tr -d \" \") 2>/dev/null"
-        );
-        Opens::Command(format!("exec sh -c {}", quote::line(&script)))
-    }
-
-    fn say(&mut self, out: &mut Outbox) {
-        out.end();
-    }
-
-    fn hear(&mut self, _: Stream, _: &[u8]) {}
-
-    fn over(self: Box<Self>, how: Result<Closed, TransportError>) {
-        if let Err(e) = how {
-            log::warn!("the process group {} may go on: {e}", self.group);
-        }
-        self.done.set(true);
-        self.session.poke();
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct Ground<'a> {
     pub(super) wire: &'a Wire,
     pub(super) locks: &'a mut Locks,
     pub(super) budget: &'a mut Budget,
+    /// All that had arrived when this round began is taken in.
+    pub(super) stirred: bool,
     /// To read into.
     pub(super) piece: &'a mut [u8],
     pub(super) now: Instant,
@@ -164,7 +166,8 @@ impl Conversation {
         }
     }
 
-    /// Lets libssh2 read, if there is a channel to read with, and does nothing else. Whether it could.
+    /// Lets libssh2 read, if there is a channel to read with, and does nothing else. Whether all that has arrived
+    /// is taken in now.
     pub(super) fn stir(&mut self) -> Result<bool, String> {
         match &mut self.stage {
             Stage::Starting(channel) => flow::stir(channel),

@@ -72,7 +72,7 @@ impl Flow {
         format!("writing {writing}, widening {widening:?}, ended {ended}, heard the end {heard_end}")
     }
 
-    /// Lets libssh2 read, and does nothing else. Whether it could.
+    /// Lets libssh2 read, and does nothing else. Whether all that has arrived is taken in now.
     pub(super) fn stir(&mut self) -> Result<bool, String> {
         if self.heard_end {
             return Ok(false);
@@ -116,6 +116,10 @@ impl Flow {
         window: Window,
     ) -> Result<usize, String> {
         if self.widening == Widening::ByUs && !self.widened()? {
+            return Ok(0);
+        }
+        // What has arrived is taken in already, so a read that finds nothing would only ask the system once more.
+        if ground.stirred && !self.must_read() && self.channel.read_window().available == 0 {
             return Ok(0);
         }
         let piece = window.piece();
@@ -220,10 +224,13 @@ impl Flow {
 
 /// Lets libssh2 read through this channel, and does nothing else. While new keys are exchanged only a read sends the rest of
 /// its packets, and calls that have something to send themselves do not get as far: when all channels had something to
-/// send, the session stalled (reproduced with RekeyLimit 64K and a send buffer of 4 KiB). Whether it could.
+/// send, the session stalled (reproduced with RekeyLimit 64K and a send buffer of 4 KiB). Whether all that has arrived is taken
+/// in now.
 pub(super) fn stir(channel: &mut Channel) -> Result<bool, String> {
     match channel.wait_eof().map_err(|e| Meaning::of(&e)) {
-        Ok(()) | Err(Meaning::Later | Meaning::Lost | Meaning::Channel(_)) => Ok(true),
+        Err(Meaning::Later) => Ok(true),
+        // At its end it reads nothing.
+        Ok(()) | Err(Meaning::Lost | Meaning::Channel(_)) => Ok(false),
         Err(Meaning::Broken(why)) => Err(why),
     }
 }

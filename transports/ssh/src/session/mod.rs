@@ -13,6 +13,7 @@ mod locks;
 mod placement;
 mod pulse;
 mod reach;
+mod silent;
 mod traffic;
 mod wire;
 
@@ -23,15 +24,17 @@ pub use pulse::Patience;
 use crate::aside::aside;
 use crate::auth::{Authentication, Login, Secrets};
 use crate::config::Target;
+use crate::exec::Shell;
 use crate::hostkey::KnownHosts;
-use crate::talk::{Ask, Closed, Line, Opens, Outbox, Talk};
+use crate::talk::{Ask, Line, Talk};
 use conversation::Fate;
 use placement::Placed;
 use procession::pool::{Lease, News};
-use procession::transport::{Op, Stream, Transport, TransportError};
+use procession::transport::{Op, Transport, TransportError};
 use reach::Reach;
 use rustix::fd::OwnedFd;
 use rustix::net::sockopt;
+use silent::{Ping, Stay};
 use ssh2::MethodType;
 use stakker::{
     Actor, ActorOwn, CX, FixedTimerKey, Fwd, Ret, actor, after, at, call, fwd_to, ret_nop, ret_to, stop,
@@ -73,6 +76,8 @@ pub(crate) struct Session {
     errand: Option<u64>,
     /// The channel that stays is to be given up.
     stay: Rc<Cell<bool>>,
+    /// What is known of the login shell.
+    shell: Rc<Cell<Shell>>,
     /// A pump is queued already.
     pumping: bool,
     /// When it is to be pumped though nothing came.
@@ -113,6 +118,7 @@ impl Session {
             errands: VecDeque::new(),
             errand: None,
             stay: Rc::default(),
+            shell: Rc::default(),
             pumping: false,
             alarm: None,
         })
@@ -282,7 +288,7 @@ impl Session {
     ) {
         let Stage::Open(traffic) = &mut self.stage else { return };
         let id = traffic.next_id();
-        talk.placed(Line::new(fwd_to!([cx], on_ask(id) as (Ask))));
+        talk.placed(Line::new(fwd_to!([cx], on_ask(id) as (Ask)), self.shell.clone()));
         traffic.add(talk, cx.now());
         self.placed.insert(id, Placed { lease, back });
         self.pump_soon(cx);
@@ -417,43 +423,4 @@ impl Session {
         self.set_alarm(cx, None);
         stop!(cx);
     }
-}
-
-/// A sign of life: a channel that is opened and closed. It starts no process, and a refusal is an answer too.
-struct Ping;
-
-impl Talk for Ping {
-    fn opens(&self) -> Opens {
-        Opens::Nothing
-    }
-
-    fn say(&mut self, _: &mut Outbox) {}
-
-    fn hear(&mut self, _: Stream, _: &[u8]) {}
-
-    fn over(self: Box<Self>, _: Result<Closed, TransportError>) {}
-}
-
-/// A channel on which nothing is said. While it is open libssh2 can read, whatever the other channels have to send; see
-/// `Conversation::stir`. Without it a session whose last channels are being closed stalled while new keys were exchanged.
-struct Stay(Rc<Cell<bool>>);
-
-impl Talk for Stay {
-    fn opens(&self) -> Opens {
-        Opens::Stay
-    }
-
-    fn say(&mut self, _: &mut Outbox) {}
-
-    fn appetite(&self) -> usize {
-        0
-    }
-
-    fn hear(&mut self, _: Stream, _: &[u8]) {}
-
-    fn is_done(&self) -> bool {
-        self.0.get()
-    }
-
-    fn over(self: Box<Self>, _: Result<Closed, TransportError>) {}
 }

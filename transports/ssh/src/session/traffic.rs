@@ -145,14 +145,16 @@ impl Traffic {
     /// One step of each. Whether anything moved.
     fn round(&mut self, budget: &mut Budget, now: Instant) -> Result<bool, String> {
         // First, so that what it takes in is found by those whom it is for.
+        let mut stirred = false;
         for talk in &mut self.talks {
-            if talk.stir()? {
+            stirred = talk.stir()?;
+            if stirred {
                 break;
             }
         }
         let (wire, locks, piece) = (&self.wire, &mut self.locks, &mut self.piece);
         let (moved, doubt) = (&mut self.moved, &mut self.doubt);
-        let mut ground = Ground { wire, locks, budget, piece, now, moved, doubt };
+        let mut ground = Ground { wire, locks, budget, stirred, piece, now, moved, doubt };
         let count = self.talks.len();
         let mut moving = false;
         for at in 0..count {

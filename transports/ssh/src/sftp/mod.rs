@@ -25,6 +25,8 @@ pub(crate) struct Knows {
     pub(crate) sync: bool,
     /// statvfs@openssh.com
     pub(crate) room: bool,
+    /// limits@openssh.com
+    pub(crate) limits: bool,
 }
 
 /// What an errand asks: each request with a tag of its own choice, which comes back with the reply.

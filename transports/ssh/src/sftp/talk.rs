@@ -155,6 +155,7 @@ impl Desk {
         let knows = Knows {
             sync: self.client.knows("fsync@openssh.com"),
             room: self.client.knows("statvfs@openssh.com"),
+            limits: self.client.knows("limits@openssh.com"),
         };
         let mut asks = Asks { knows, requests: Vec::new() };
         let running = self.running.get_mut(&number)?;

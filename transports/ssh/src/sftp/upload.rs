@@ -3,7 +3,7 @@
 use super::contents::PIECE;
 use super::look::{Failed, done};
 use super::reason::{Inquest, Tried};
-use super::wire::{How, Reply, Request};
+use super::wire::{How, Reply, Request, read_most_written};
 use super::{Asks, Errand};
 use procession::transport::TransportError;
 use stakker::Fwd;
@@ -15,6 +15,7 @@ const OPEN: u32 = 0;
 const PERMIT: u32 = 1;
 const CLOSE: u32 = 2;
 const TIDY: u32 = 3;
+const LIMITS: u32 = 4;
 /// Writes are tagged with their length on top of this.
 const PIECES: u32 = 10_000;
 
@@ -52,6 +53,7 @@ impl Upload {
             offset,
             news,
             handle: None,
+            most: PIECE as usize,
             open: 0,
             ending: false,
             over: false,
@@ -66,8 +68,8 @@ impl Upload {
         self.0.borrow_mut().pieces.push_back(piece);
     }
 
-    /// The largest piece, in bytes.
-    pub(crate) const PIECE: usize = PIECE as usize;
+    /// The largest piece, in bytes: what OpenSSH takes in one request is twice as much, and what costs is the request.
+    pub(crate) const PIECE: usize = 128 << 10;
 
     /// No piece comes any more: the file gets its mode. It is not waited until it is on the disk: as with every other transfer,
     /// its hash says whether it is whole, and a crash of the host is told by that.
@@ -89,6 +91,8 @@ struct Uploading {
     offset: u64,
     news: Fwd<Uploaded>,
     handle: Option<Vec<u8>>,
+    /// How many bytes are written at once.
+    most: usize,
     /// Writes that are not answered.
     open: usize,
     ending: bool,
@@ -120,8 +124,12 @@ impl Uploading {
         let Some(handle) = &self.handle else { return };
         let mut flow = self.flow.0.borrow_mut();
         while self.open < AHEAD
-            && let Some(bytes) = flow.pieces.pop_front()
+            && let Some(mut bytes) = flow.pieces.pop_front()
         {
+            if bytes.len() > self.most {
+                let rest = bytes.split_off(self.most);
+                flow.pieces.push_front(rest);
+            }
             let tag = PIECES + bytes.len() as u32;
             let offset = self.offset;
             self.offset += bytes.len() as u64;
@@ -150,6 +158,9 @@ impl Uploading {
 
 impl Errand for Uploading {
     fn begin(&mut self, to: &mut Asks) {
+        if to.knows.limits {
+            to.ask(LIMITS, Request::Limits);
+        }
         let how = if self.offset == 0 { How::Afresh } else { How::Continue };
         to.ask(OPEN, Request::Open { path: self.part.clone(), how, mode: 0o600 });
     }
@@ -160,6 +171,11 @@ impl Errand for Uploading {
 
     fn on_reply(&mut self, tag: u32, reply: Reply, to: &mut Asks) {
         match (tag, reply) {
+            (LIMITS, Reply::Extended(limits)) => {
+                let most = read_most_written(&limits).ok().and_then(|most| usize::try_from(most).ok());
+                self.most = most.unwrap_or_default().max(PIECE as usize);
+            }
+            (LIMITS, _) => {}
             (OPEN, Reply::Handle(handle)) => self.handle = Some(handle),
             (OPEN, reply) => {
                 self.over = true;

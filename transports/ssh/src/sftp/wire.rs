@@ -60,6 +60,8 @@ pub(crate) enum Request {
     Sync(Vec<u8>),
     /// statvfs@openssh.com
     Room(String),
+    /// limits@openssh.com
+    Limits,
 }
 
 /// How a file is opened.
@@ -200,6 +202,7 @@ impl Request {
             }
             Request::Sync(handle) => extended("fsync@openssh.com", &[handle]),
             Request::Room(path) => extended("statvfs@openssh.com", &[path.as_bytes()]),
+            Request::Limits => extended("limits@openssh.com", &[]),
         };
         packet.done()
     }
@@ -273,14 +276,15 @@ pub(crate) fn read_reply(packet: &[u8]) -> Result<(u32, Reply), TransportError> 
 /// Reads the reply to [`Request::Room`].
 pub(crate) fn read_room(bytes: &[u8]) -> Result<Room, TransportError> {
     // f_bsize, f_frsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree, f_favail, f_fsid, f_flag, f_namemax
-    let mut fields = Fields(bytes);
-    let mut numbers = [0; 11];
-    for number in &mut numbers {
-        *number = fields.long()?;
-    }
-    let [_, _, _, _, blocks, files, _, free_files, _, flags, _] = numbers;
+    let [_, _, _, _, blocks, files, _, free_files, _, flags, _] = Fields(bytes).longs()?;
     // File systems without a table of files (btrfs) have 0 of them.
     Ok(Room { full: blocks == 0 || (files != 0 && free_files == 0), read_only: flags & 1 != 0 })
+}
+
+/// Reads the reply to [`Request::Limits`]: how many bytes may be written at once, at most. 0 if it does not say.
+pub(crate) fn read_most_written(bytes: &[u8]) -> Result<u64, TransportError> {
+    // max-packet-length, max-read-length, max-write-length, and max-open-handles after them
+    Ok(Fields(bytes).longs::<3>()?[2])
 }
 
 fn garbled(what: &str) -> TransportError {
@@ -354,6 +358,12 @@ impl<'a> Fields<'a> {
 
     fn long(&mut self) -> Result<u64, TransportError> {
         Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    fn longs<const N: usize>(&mut self) -> Result<[u64; N], TransportError> {
+        let mut numbers = [0; N];
+        numbers.iter_mut().try_for_each(|number| self.long().map(|long| *number = long))?;
+        Ok(numbers)
     }
 
     fn text(&mut self) -> Result<&'a [u8], TransportError> {

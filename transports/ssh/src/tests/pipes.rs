@@ -78,7 +78,7 @@ impl Pipe {
             let ready = fwd_to!([cx], on_ready() as (Ready));
             Some(poll.add(FdSource::new(ends[at].as_raw_fd()), interest, 10, ready).expect("it is polled"))
         });
-        talk.placed(Line::new(fwd_to!([cx], on_ask() as (Ask))));
+        talk.placed(Line::new(fwd_to!([cx], on_ask() as (Ask)), std::rc::Rc::default()));
         let mut pipe = Pipe {
             sources,
             ends: ends.map(Some),

@@ -4,18 +4,23 @@
 //! what is there -> chosen -> hashes of both sides -> large files, one by one -> sums -> tar here -> put into place -> answer
 //! ```
 
-use super::compare::{Agreement, Hashing, lists};
-use super::digests::{Sum, Tool, read_sum};
+mod large;
+mod small;
+
+use super::compare::{Agreement, Hashing};
+use super::digests::{Tool, read_sum};
 use super::fetch::Fetch;
 use super::listing::{Entry, Listed};
 use super::scribe::{Expect, Heard, Scribe};
-use super::script::{list, place};
+use super::script::place;
 use super::unpack::{Unpacker, add, outside, permit, present};
-use super::{LARGE, MIB, Place};
+use super::{LARGE, Place};
 use crate::disk::lost;
+use large::Fetching;
 use procession::transport::{
     Answer, CancelToken, Content, FileKind, Get, Manifest, Progress, RemotePath, TransportError, Want,
 };
+use small::Unpacking;
 use stakker::{CX, Fwd, Ret, call, fwd_to, ret_some_to, ret_to, stop};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -56,22 +61,6 @@ enum State {
     Unpacking(Unpacking),
     /// Everything has come, and the disk has the last of it.
     Ending,
-}
-
-struct Fetching {
-    /// Home, or on the disk's thread.
-    fetch: Option<Box<Fetch>>,
-    /// What the host says of what is here already.
-    back: Option<Sum>,
-    asked: bool,
-    moving: bool,
-    sum: Option<Sum>,
-}
-
-struct Unpacking {
-    unpacker: Option<Box<Unpacker>>,
-    chunks: usize,
-    sums: Vec<Sum>,
 }
 
 impl Getting {
@@ -268,39 +257,10 @@ impl Getting {
     /// The next large file, or all the small ones.
     fn next(&mut self, cx: CX![]) {
         self.report();
-        if let Some(listed) = self.large.front().cloned() {
-            self.state =
-                State::Fetching(Fetching { fetch: None, back: None, asked: false, moving: false, sum: None });
-            let (to, tool) = (self.to.clone(), self.tool);
-            let open = move || Fetch::open(&to, &listed, tool).map(Box::new);
-            type Opened = Result<Box<Fetch>, TransportError>;
-            return self.step(open, ret_to!([cx], on_fetch() as (Opened)));
+        match self.large.front().cloned() {
+            Some(listed) => self.fetch(cx, listed),
+            None => self.unpack(cx),
         }
-        let small = std::mem::take(&mut self.small);
-        let files: Vec<RemotePath> = small
-            .iter()
-            .filter(|listed| listed.kind == FileKind::File)
-            .map(|listed| listed.path.clone())
-            .collect();
-        let all: Vec<RemotePath> = small.iter().map(|listed| listed.path.clone()).collect();
-        let mut chunks = Vec::new();
-        for some in lists(&files) {
-            chunks.push(some.len() as u64);
-            let some = list(some);
-            self.scribe.command(format!("sum {}", some.len()), &some, &[Expect::Word]);
-        }
-        for (at, some) in lists(&all).enumerate() {
-            let some = list(some);
-            let rest = [Expect::Rest];
-            self.scribe.command(format!("send {}", some.len()), &some, if at == 0 { &rest } else { &[] });
-        }
-        self.scribe.command("quit".to_owned(), &[], &[]);
-        self.scribe.end();
-        self.state = State::Unpacking(Unpacking { unpacker: None, chunks: chunks.len(), sums: Vec::new() });
-        let (to, tool) = (self.to.clone(), self.tool);
-        let open = move || Unpacker::new(&to, &small, &chunks, tool).map(Box::new);
-        type Opened = Result<Box<Unpacker>, TransportError>;
-        self.step(open, ret_to!([cx], on_unpacked() as (Opened)));
     }
 
     fn on_word(&mut self, cx: CX![], word: &str) {
@@ -314,96 +274,6 @@ impl Getting {
                 Err(why) => self.fail(cx, why),
             },
             State::Asking | State::Ending => {}
-        }
-    }
-
-    /// The file is home again: from the disk's thread.
-    fn on_fetch(&mut self, cx: CX![], fetch: Option<Result<Box<Fetch>, TransportError>>) {
-        self.home(cx);
-        let home = match fetch.unwrap_or_else(|| Err(lost())) {
-            Ok(home) => home,
-            Err(why) => return self.fail(cx, why),
-        };
-        let State::Fetching(fetching) = &mut self.state else { return };
-        match &self.verdict {
-            None => {}
-            Some(TransportError::Unreachable { .. }) => return,
-            Some(_) => {
-                let discard = move || home.discard();
-                return self.step(discard, ret_to!([cx], on_discarded() as (())));
-            }
-        }
-        fetching.fetch = Some(home);
-        if fetching.moving {
-            self.take_in(cx);
-            self.fetched(cx);
-        } else {
-            self.fetch_on(cx);
-        }
-    }
-
-    /// Looks back on what is here already, and asks for the rest.
-    fn fetch_on(&mut self, cx: CX![]) {
-        let State::Fetching(fetching) = &mut self.state else { return };
-        let Some(mut fetch) = fetching.fetch.take() else { return };
-        let Some(listed) = self.large.front() else { return };
-        type Home = Result<Box<Fetch>, TransportError>;
-        if !fetch.is_back() {
-            let home = ret_to!([cx], on_fetch() as (Home));
-            return self.step(move || fetch.look_back().map(|()| fetch), home);
-        }
-        let mine = fetch.at();
-        match &fetching.back {
-            None if mine > 0 => {
-                if !fetching.asked {
-                    fetching.asked = true;
-                    let command = format!("part {} 0 {}", place(&listed.path), mine / MIB);
-                    self.scribe.command(command, &[], &[Expect::Word]);
-                }
-                fetching.fetch = Some(fetch);
-                return;
-            }
-            Some(back) if mine > 0 && *back != fetch.sum() => {
-                let home = ret_to!([cx], on_fetch() as (Home));
-                return self.step(move || fetch.restart().map(|()| fetch), home);
-            }
-            Some(_) | None => {}
-        }
-        let (skip, left) = (mine / MIB, listed.size - mine);
-        let command = format!("raw {} {skip} {} {}", place(&listed.path), left / MIB, left % MIB);
-        // With nothing left, only the hash comes.
-        let bytes = [Expect::Bytes(left)];
-        self.scribe.command(command, &[], if left > 0 { &bytes } else { &[] });
-        fetching.moving = true;
-        fetching.fetch = Some(fetch);
-        self.progress.bytes += mine;
-        self.fetched(cx);
-    }
-
-    /// When the last byte and the hash are here.
-    fn fetched(&mut self, cx: CX![]) {
-        let State::Fetching(fetching) = &mut self.state else { return };
-        let whole = fetching.moving && fetching.fetch.as_ref().is_some_and(|fetch| fetch.is_whole());
-        if !whole || fetching.sum.is_none() {
-            return;
-        }
-        let (Some(fetch), Some(sum)) = (fetching.fetch.take(), fetching.sum.take()) else { return };
-        type Ended = Result<(u32, Content), TransportError>;
-        self.step(move || fetch.end(&sum), ret_to!([cx], on_fetched() as (Ended)));
-    }
-
-    fn on_fetched(&mut self, cx: CX![], ended: Option<Result<(u32, Content), TransportError>>) {
-        self.home(cx);
-        let Some(listed) = self.large.pop_front() else { return };
-        self.state = State::Asking;
-        let added = ended
-            .unwrap_or_else(|| Err(lost()))
-            .and_then(|(mode, content)| add(&mut self.manifest, listed.path, mode, content));
-        self.progress.files += 1;
-        match added {
-            Ok(()) if self.verdict.is_none() => self.next(cx),
-            Ok(()) => {}
-            Err(why) => self.fail(cx, why),
         }
     }
 
@@ -430,74 +300,6 @@ impl Getting {
                 self.step(step, ret_to!([cx], on_fed(count) as (Home)));
             }
             State::Asking | State::Fetching(_) | State::Ending => {}
-        }
-    }
-
-    fn on_written(&mut self, cx: CX![], count: usize, fetch: Option<Result<Box<Fetch>, TransportError>>) {
-        self.scribe.taken(count);
-        self.progress.bytes += count as u64;
-        self.report();
-        self.on_fetch(cx, fetch);
-    }
-
-    fn on_fed(&mut self, cx: CX![], count: usize, unpacker: Option<Result<Box<Unpacker>, TransportError>>) {
-        self.scribe.taken(count);
-        self.on_unpacked(cx, unpacker);
-    }
-
-    fn on_unpacked(&mut self, cx: CX![], unpacker: Option<Result<Box<Unpacker>, TransportError>>) {
-        self.home(cx);
-        let home = match unpacker.unwrap_or_else(|| Err(lost())) {
-            Ok(home) => home,
-            Err(why) => return self.fail(cx, why),
-        };
-        if self.verdict.is_some() {
-            // Dropping it removes what is there, which is work for the disk.
-            return self.step(move || drop(home), ret_to!([cx], on_discarded() as (())));
-        }
-        let State::Unpacking(unpacking) = &mut self.state else { return };
-        let (bytes, files) = home.progress();
-        let now = Progress {
-            bytes: self.progress.bytes + bytes,
-            files: self.progress.files + files,
-            ..self.progress
-        };
-        self.report.iter().for_each(|report| report.fwd(now));
-        unpacking.unpacker = Some(home);
-        self.take_in(cx);
-        self.unpacked(cx);
-    }
-
-    /// When everything has come and is on the disk.
-    fn unpacked(&mut self, cx: CX![]) {
-        let State::Unpacking(unpacking) = &mut self.state else { return };
-        if !self.over || !self.waiting.is_empty() {
-            return;
-        }
-        let Some(unpacker) = unpacking.unpacker.take() else { return };
-        if unpacking.sums.len() != unpacking.chunks {
-            unpacking.unpacker = Some(unpacker);
-            let why = "the host did not hash what it sent".to_owned();
-            return self.fail(cx, TransportError::Protocol(why));
-        }
-        let (to, sums) = (self.to.clone(), std::mem::take(&mut unpacking.sums));
-        self.state = State::Ending;
-        let ended = ret_to!([cx], on_ended() as (Result<Manifest, TransportError>));
-        self.step(move || unpacker.end(&to, &sums), ended);
-    }
-
-    fn on_ended(&mut self, cx: CX![], ended: Option<Result<Manifest, TransportError>>) {
-        self.home(cx);
-        let mut all = std::mem::take(&mut self.manifest);
-        let whole = ended.unwrap_or_else(|| Err(lost())).and_then(|arrived| {
-            for entry in arrived.entries() {
-                add(&mut all, entry.path.clone(), entry.mode, entry.content.clone())?;
-            }
-            Ok(all)
-        });
-        match whole {
-            Ok(_) => self.end(cx, whole),
-            Err(why) => self.fail(cx, why),
         }
     }
 
@@ -555,14 +357,6 @@ impl Getting {
             && let Some(why) = self.verdict.take()
         {
             self.end(cx, Err(why));
-        }
-    }
-
-    fn drop_unpacker(&mut self, cx: CX![]) {
-        if let State::Unpacking(unpacking) = &mut self.state
-            && let Some(unpacker) = unpacking.unpacker.take()
-        {
-            self.step(move || drop(unpacker), ret_to!([cx], on_discarded() as (())));
         }
     }
 

@@ -1,5 +1,6 @@
 //! A large file of this machine, read once: in pieces for SFTP, with the hash of the whole and of its parts.
 
+use super::MIB;
 use super::digests::{Both, Sum, Summer, Tool};
 use super::found::{Found, open};
 use crate::disk::STEP;
@@ -8,9 +9,16 @@ use procession::transport::reason;
 use procession::transport::{Digest, TransportError};
 use std::fs::File;
 use std::io::{Read, Seek};
+use std::ops::RangeInclusive;
 
-/// How much of a file the host hashes at once, in bytes.
-const PART: u64 = 32 << 20;
+/// How much of a file the host hashes at once, in bytes; at least, and at most. The last parts are small, so that little is left
+/// to be hashed when all has arrived.
+const PART: RangeInclusive<u64> = 4 << 20..=32 << 20;
+
+/// How long the next part is, of so many bytes that are left.
+fn part(left: u64) -> u64 {
+    (left / 2 / MIB * MIB).clamp(*PART.start(), *PART.end())
+}
 
 /// A part that was read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,7 +103,7 @@ impl Reader {
             self.part.update(&bytes);
             read += left;
             pieces.push(bytes);
-            if self.at - self.start == PART || self.is_over() {
+            if self.at - self.start == part(self.found.size - self.start) || self.is_over() {
                 let sum = std::mem::replace(&mut self.part, Summer::new(self.tool)).sum();
                 self.parts.push(Part { start: self.start, end: self.at, sum });
                 self.start = self.at;

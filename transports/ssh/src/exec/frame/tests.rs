@@ -1,79 +1,46 @@
-//! Marks in streams, cut anywhere.
+//! What the host is given to run.
 
 use super::*;
 
-const MARK: &str = "@0123456789abcdef:";
+const LONGEST: usize = 32_000;
 
-fn heard(pieces: &[&[u8]]) -> Vec<Heard> {
-    let mut reader = Reader::new(MARK);
-    let mut heard = Vec::new();
-    pieces.iter().for_each(|piece| reader.hear(piece, &mut heard));
-    reader.end(&mut heard);
-    let mut joined: Vec<Heard> = Vec::new();
-    for next in heard {
-        match (joined.last_mut(), next) {
-            (Some(Heard::Output(before)), Heard::Output(more)) => before.extend(more),
-            (_, next) => joined.push(next),
-        }
-    }
-    joined
-}
-
-fn out(text: &str) -> Heard {
-    Heard::Output(text.as_bytes().to_vec())
-}
-
-#[test]
-fn marks_are_found_wherever_the_stream_is_cut() {
-    let all = format!("Welcome!\r\n{MARK}B:42@\nout@put\n@01234 no{MARK}E:137:k@\nlate");
-    let expected = vec![
-        Heard::Began(42),
-        out("out@put\n@01234 no"),
-        Heard::Ended { status: 137, remark: true },
-        out("late"),
-    ];
-    assert_eq!(heard(&[all.as_bytes()]), expected);
-    for at in 0..all.len() {
-        let (one, two) = all.as_bytes().split_at(at);
-        assert_eq!(heard(&[one, two]), expected, "cut at {at}");
-    }
-    let single: Vec<&[u8]> = all.as_bytes().chunks(1).collect();
-    assert_eq!(heard(&single), expected);
-}
-
-#[test]
-fn noise_before_the_first_mark_is_dropped_and_remembered() {
-    let mut reader = Reader::new(MARK);
-    let mut heard = Vec::new();
-    reader.hear(b"This account is currently not available.\n", &mut heard);
-    assert!(heard.is_empty());
-    assert_eq!(reader.noise(), b"This account is currently not available.\n");
-}
-
-#[test]
-fn a_mark_that_makes_no_sense_is_output() {
-    let text = format!("{MARK}B:1@\n{MARK}Q:what is this, it is no mark of ours@\nx");
-    assert_eq!(heard(&[text.as_bytes()])[1], out(&text[MARK.len() + 5..]));
-}
-
-#[test]
-fn what_looks_like_the_beginning_of_a_mark_is_given_back_at_the_end() {
-    let text = format!("{MARK}B:1@\nend {}", &MARK[..7]);
-    assert_eq!(heard(&[text.as_bytes()]), [Heard::Began(1), out(&format!("end {}", &MARK[..7]))]);
+fn order(argv: &[&str], env: &[(&str, &str)]) -> Order {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Order { argv: argv.iter().map(|arg| (*arg).to_owned()).collect(), folder: "/".to_owned(), env }
 }
 
 #[test]
 fn a_long_script_goes_through_stdin() {
-    let (line, first) = lay_out("x".repeat(100), 50);
-    assert_eq!(line, "exec sh -c 'eval \"$(head -c 100)\"'");
-    assert_eq!(first.len(), 100);
-    assert_eq!(lay_out("true".to_owned(), 50), ("exec sh -c 'true'".to_owned(), String::new()));
+    let order = order(&["p"], &[]);
+    for shell in [Shell::Unknown, Shell::Bash] {
+        let (line, first) = lay_out("@0:", &order, shell, 50);
+        let question = shell.question();
+        assert_eq!(line, format!("exec sh -c 'eval \"$(head -c {})\"'{question}", first.len()));
+        assert_eq!(first, for_sh("@0:", &order));
+    }
+    assert_eq!(lay_out("@0:", &order, Shell::Unknown, LONGEST).1, "");
 }
 
 #[test]
 fn odd_variables_go_through_env() {
-    let env =
-        BTreeMap::from([("A".into(), "1".into()), ("a.b".into(), "2".into()), ("UID".into(), "3".into())]);
-    let order = Order { argv: &["p".to_owned()], folder: "/", env: &env };
+    let order = order(&["p"], &[("A", "1"), ("a.b", "2"), ("UID", "3")]);
     assert_eq!(run(&order), "export A=1;exec env UID=3 a.b=2 p");
+    assert_eq!(run_in_bash(&order), "exec env A=1 UID=3 a.b=2 p");
+}
+
+#[test]
+fn a_login_shell_is_asked_until_it_is_known() {
+    let order = order(&["p"], &[]);
+    let line = |shell| lay_out("@0:", &order, shell, LONGEST).0;
+    assert!(line(Shell::Unknown).ends_with("' sh {a..c}"));
+    assert!(line(Shell::Braces).ends_with("' sh \"${BASH_VERSION-}\""));
+    assert!(line(Shell::Other).starts_with("exec sh -c '") && line(Shell::Other).ends_with('\''));
+    assert!(line(Shell::Bash).starts_with("BASH_ARGV0=@0:;"));
+}
+
+#[test]
+fn only_a_shell_that_is_known_runs_a_program_of_its_own() {
+    let order = order(&["true", "a b"], &[]);
+    assert!(lay_out("@0:", &order, Shell::Bash, LONGEST).0.contains(";builtin true 'a b';"));
+    assert!(!lay_out("@0:", &order, Shell::Other, LONGEST).0.contains("builtin"));
 }
