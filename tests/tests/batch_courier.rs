@@ -129,12 +129,20 @@ fn calls_of_one_turn_share_the_commands_that_may_begin() {
     let mut world = World::new();
     world.order("one", Manner::COMMON, 1..=(3 * MOST as u32));
     assert_eq!(world.loads(), [MOST, MOST]);
-    let mut few = World::new();
-    few.order("one", Manner::COMMON, 1..=5);
-    assert_eq!(few.loads(), [3, 1]);
-    let mut joined = World::new();
-    joined.order("one", Manner { company: Company::Joined, rank: Rank::Control }, 1..=500);
-    assert_eq!(joined.loads(), [500]);
+}
+
+#[test]
+fn a_few_calls_of_one_turn_leave_the_next_command_its_share() {
+    let mut world = World::new();
+    world.order("one", Manner::COMMON, 1..=5);
+    assert_eq!(world.loads(), [3, 1]);
+}
+
+#[test]
+fn a_script_that_takes_all_calls_is_called_once() {
+    let mut world = World::new();
+    world.order("one", Manner { company: Company::Joined, rank: Rank::Control }, 1..=500);
+    assert_eq!(world.loads(), [500]);
 }
 
 #[test]
