@@ -23,6 +23,13 @@ const DOWN: usize = 1 << 20;
 const TREE: usize = 256 << 10;
 const TREE_FILES: usize = 8;
 
+/// Whether a tree goes each way beside the commands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trees {
+    Both,
+    None,
+}
+
 fn bytes(seed: u32, count: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
     let next = || {
@@ -34,7 +41,7 @@ fn bytes(seed: u32, count: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(count).collect()
 }
 
-fn round(place: &mut Place, work: &Path, seed: u32) {
+fn round(place: &mut Place, work: &Path, seed: u32, trees: Trees) {
     // What is to be sent as a tree, and where one comes to; a new one of each for every round.
     let here = tempfile::tempdir().unwrap();
     let (there, back) = (here.path().join("there"), here.path().join("back"));
@@ -63,9 +70,11 @@ fn round(place: &mut Place, work: &Path, seed: u32) {
     for at in 0..TREE_FILES {
         std::fs::write(there.join(at.to_string()), &tree[at * TREE / TREE_FILES..]).unwrap();
     }
-    let put = place.begin(|ret| Op::Put(Put::new(&there, path(&format!("tree{seed}"))), ret));
+    let has_trees = trees == Trees::Both;
+    let put =
+        has_trees.then(|| place.begin(|ret| Op::Put(Put::new(&there, path(&format!("tree{seed}"))), ret)));
     let all = vec![Want::required("down*".parse().unwrap())];
-    let get = place.begin(|ret| Op::Get(Get::new(path("."), all, &back), ret));
+    let get = has_trees.then(|| place.begin(|ret| Op::Get(Get::new(path("."), all, &back), ret)));
     for (sum, slot) in ups {
         let exit = place.wait(&slot).unwrap();
         assert_eq!(exit.how, Ended::Code(0));
@@ -76,6 +85,7 @@ fn round(place: &mut Place, work: &Path, seed: u32) {
         assert_eq!((exit.how, exit.total[0]), (Ended::Code(0), DOWN as u64));
         assert_eq!(blake3::hash(&heard.borrow()), blake3::hash(&bytes(1000 + at, DOWN)));
     }
+    let (Some(put), Some(get)) = (put, get) else { return };
     place.wait(&put).unwrap();
     for at in 0..TREE_FILES {
         let arrived = std::fs::read(work.join(format!("tree{seed}/{at}"))).unwrap();
@@ -90,7 +100,7 @@ fn round(place: &mut Place, work: &Path, seed: u32) {
 
 /// The longest turn of the best round, in processor time: a code that holds the thread does so in every round, and a
 /// machine that is busy with others, whose caches are cold, does so in some.
-fn soak(extra: &str, buffer: Option<usize>, rounds: u32) -> Duration {
+fn soak(extra: &str, buffer: Option<usize>, rounds: u32, trees: Trees) -> Duration {
     let sshd = Sshd::start(extra);
     let work = sshd.work();
     for at in 0..3 {
@@ -102,7 +112,7 @@ fn soak(extra: &str, buffer: Option<usize>, rounds: u32) -> Duration {
     let mut best = Duration::MAX;
     for at in 0..rounds {
         place.longest = Duration::ZERO;
-        round(&mut place, &work, at * 10);
+        round(&mut place, &work, at * 10, trees);
         println!("round {at}: a turn took {:?} at most", place.longest);
         best = best.min(place.longest);
     }
@@ -112,14 +122,14 @@ fn soak(extra: &str, buffer: Option<usize>, rounds: u32) -> Duration {
 
 #[test]
 fn ten_of_ten_rounds_pass_with_a_small_buffer_and_new_keys_every_64_kib() {
-    let longest = soak("RekeyLimit 64K", Some(4 << 10), 10);
+    let longest = soak("RekeyLimit 64K", Some(4 << 10), 10, Trees::Both);
     println!("the longest turn took {longest:?} of processor time");
     assert!(longest <= Duration::from_millis(5), "{longest:?}");
 }
 
 #[test]
 fn no_turn_is_long_at_full_speed() {
-    let longest = soak("", None, 10);
+    let longest = soak("", None, 10, Trees::None);
     println!("the longest turn took {longest:?} of processor time");
     assert!(longest <= Duration::from_millis(5), "{longest:?}");
 }
