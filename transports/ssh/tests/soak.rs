@@ -129,7 +129,7 @@ fn ten_of_ten_rounds_pass_with_a_small_buffer_and_new_keys_every_64_kib() {
 
 #[test]
 fn no_turn_is_long_at_full_speed() {
-    let longest = soak("", None, 10, Trees::None);
+    let longest = soak("", None, 100, Trees::None);
     println!("the longest turn took {longest:?} of processor time");
     assert!(longest <= Duration::from_millis(5), "{longest:?}");
 }
