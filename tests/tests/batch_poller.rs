@@ -294,6 +294,7 @@ fn a_job_that_has_left_evidence_is_over_though_the_controller_says_that_it_runs(
             break;
         }
         assert_eq!(*world.told.borrow(), []);
+        assert!(world.now - began < 2 * LOOK_FIRST, "nobody looks");
     }
     assert!(world.now - began < 2 * LOOK_FIRST);
     assert_eq!(*world.told.borrow(), [(1, Status::Exited(Said::default()))]);
@@ -303,8 +304,10 @@ fn a_job_that_has_left_evidence_is_over_though_the_controller_says_that_it_runs(
 fn a_job_that_runs_on_is_looked_at_less_and_less_often() {
     let mut world = World::under(Slurm);
     world.follow(1, Status::Running);
-    let (mut last, mut apart) = (world.now, Vec::new());
+    let began = world.now;
+    let (mut last, mut apart) = (began, Vec::new());
     while apart.len() < 8 {
+        assert!(world.now - began < Duration::from_secs(24 * 3600), "nobody looks: {apart:?}");
         world.until_asked();
         if !world.jobs().is_empty() {
             apart.push((world.now - last).as_secs());
