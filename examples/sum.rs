@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut runtime = Runtime::builder().build()?;
     let store = actor!(runtime.stakker(), Store::init(), ret_nop!());
     let service = store.clone();
-    let sum = runtime.spawn_with(SumState::Fetching, move |life| Sum { life, store: service.clone(), a: 2 });
+    let sum = runtime.spawn_with(SumState::Fetching, move |life| Sum { life, store: service, a: 2 });
     sum.launch();
     println!("{:?}", runtime.run_until(&sum)?);
     Ok(())

@@ -254,7 +254,7 @@ pub(crate) fn begin_now<P: Process>(
     desk: &Rc<Desk<P>>,
     stakker: &mut Stakker,
     birth: Birth<P>,
-    make: impl Fn(Life<P>) -> P,
+    make: impl FnOnce(Life<P>) -> P,
 ) -> Place {
     let own = ActorOwn::<P>::new(stakker, stakker::ret_nop!(), 0);
     let actor = own.clone();

@@ -136,12 +136,7 @@ impl World {
 
     fn spawn(&mut self) -> Handle<Sum> {
         let store = self.store.clone();
-        self.runtime.spawn_with(SumState::Fetching, move |life| Sum {
-            life,
-            a: 6,
-            key: 1,
-            store: store.clone(),
-        })
+        self.runtime.spawn_with(SumState::Fetching, move |life| Sum { life, a: 6, key: 1, store })
     }
 
     /// `n` processes, `batch` at a time, from birth to the answer.
