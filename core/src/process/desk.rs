@@ -16,6 +16,7 @@ use super::{OutcomeOf, Process};
 use crate::ProcessId;
 use crate::runtime::{Kernel, Slot};
 use stakker::{Actor, ActorOwn, Ret, Stakker};
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -43,7 +44,7 @@ pub(crate) enum Found<P: Process> {
 }
 
 /// A desk, for those who do not know its kind.
-pub(crate) trait AnyDesk {
+pub(crate) trait AnyDesk: Any {
     /// Tells the process in this place something, at the next opportunity. Nothing happens to one that has ended.
     fn poke(&self, place: Place, poke: Poke);
     /// Tells it now, between two messages.

@@ -9,7 +9,6 @@ use super::slot::Slot;
 use crate::process::{AnyDesk, Poke};
 use crate::{JournalUid, ProcessId, WallTime};
 use stakker_mio::mio::Waker;
-use std::any::{Any, TypeId};
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -33,9 +32,8 @@ pub(crate) struct Kernel {
     /// Who is to be told what, when there is room in a turn. First come, first served.
     agenda: RefCell<VecDeque<(Slot, Poke)>>,
     outbox: RefCell<Outbox>,
-    /// One for each kind: together they are the process table.
+    /// One for each kind: together they are the process table. So few that each can be looked at to find one.
     desks: RefCell<Vec<Rc<dyn AnyDesk>>>,
-    desk_types: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
     budget: Budget,
     wall: Cell<WallTime>,
     next_id: Cell<ProcessId>,
@@ -64,7 +62,6 @@ impl Kernel {
             agenda: RefCell::default(),
             outbox: RefCell::default(),
             desks: RefCell::default(),
-            desk_types: RefCell::default(),
             budget: Budget::new(clock, now),
             wall: Cell::new(clock.wall(now)),
             next_id: Cell::new(ProcessId::FIRST),
@@ -158,11 +155,10 @@ impl Kernel {
         self.closing.set(true);
         let kinds = std::mem::take(&mut *self.kinds.borrow_mut());
         let desks = std::mem::take(&mut *self.desks.borrow_mut());
-        let types = std::mem::take(&mut *self.desk_types.borrow_mut());
         self.agenda.borrow_mut().clear();
         self.live.set(0);
         desks.iter().for_each(|desk| desk.close());
-        drop((kinds, desks, types));
+        drop((kinds, desks));
     }
 
     pub(crate) fn uid(&self) -> JournalUid {

@@ -4,7 +4,7 @@ use super::Kernel;
 use crate::ProcessId;
 use crate::process::{AnyDesk, Poke};
 use crate::runtime::slot::Slot;
-use std::any::TypeId;
+use std::any::Any;
 use std::rc::Rc;
 
 impl Kernel {
@@ -40,17 +40,19 @@ impl Kernel {
     }
 
     /// The one desk of this type; made if there is none, with the number that it gets.
-    pub(crate) fn desk<D: AnyDesk + 'static>(&self, make: impl FnOnce(u16) -> D) -> Rc<D> {
-        let known = self.desk_types.borrow().get(&TypeId::of::<D>()).cloned();
-        if let Some(Ok(desk)) = known.map(Rc::downcast) {
-            return desk;
-        }
+    pub(crate) fn desk<D: AnyDesk>(&self, make: impl FnOnce(u16) -> D) -> Rc<D> {
+        let known =
+            self.desks.borrow().iter().find_map(|desk| Rc::downcast(desk.clone() as Rc<dyn Any>).ok());
+        known.unwrap_or_else(|| self.add_desk(make))
+    }
+
+    #[cold]
+    fn add_desk<D: AnyDesk>(&self, make: impl FnOnce(u16) -> D) -> Rc<D> {
         let count = self.desks.borrow().len() + 1;
         let desk = Rc::new(make(u16::try_from(count).expect("a program has fewer than 65,535 kinds")));
         // A runtime that is closing keeps nothing that refers to it.
         if !self.is_closing() {
             self.desks.borrow_mut().push(desk.clone());
-            self.desk_types.borrow_mut().insert(TypeId::of::<D>(), desk.clone());
         }
         desk
     }
