@@ -17,7 +17,7 @@ use crate::ProcessId;
 use crate::runtime::{Kernel, Slot};
 use stakker::{Actor, ActorOwn, Ret, Stakker};
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -35,6 +35,8 @@ pub(crate) struct Desk<P: Process> {
     /// The number of the call that is going on; 0 between calls.
     current: Cell<u64>,
     word: Cell<Option<Word<P>>>,
+    /// The actor of the first process that ended. See [`let_go`](Self::let_go).
+    ended: OnceCell<Actor<P>>,
 }
 
 /// What a typed handle finds.
@@ -72,6 +74,7 @@ impl<P: Process> Desk<P> {
             calls: Cell::new(0),
             current: Cell::new(0),
             word: Cell::new(None),
+            ended: OnceCell::new(),
         })
     }
 
@@ -149,8 +152,17 @@ impl<P: Process> Desk<P> {
         self.kernel.count_out(id);
         self.drop_nudges(place);
         drive::tell_end(kept, outcome);
-        drop(own);
+        self.let_go(own);
         self.kernel.after_end(self.slot(place), parent);
+    }
+
+    /// Lets go of an actor that stops by itself.
+    ///
+    /// An owner that is dropped sends its actor the message to end. That is a second end for one that stops already, and
+    /// costs as much as the first. So the owner is left with an actor that ended long ago, and to which it says nothing.
+    fn let_go(&self, mut own: ActorOwn<P>) {
+        let ended = self.ended.get_or_init(|| (*own).clone());
+        *own = ended.clone();
     }
 
     /// Lets `waiter` know the outcome: now, or when the process has ended.
