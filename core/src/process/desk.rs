@@ -97,15 +97,16 @@ impl<P: Process> Desk<P> {
         match self.rows.borrow().at(place)? {
             Row::Live { own, .. } | Row::Awaited { own, .. } => Some(Found::Live((**own).clone())),
             Row::Over { end, .. } => Some(Found::Over(end.clone())),
+            Row::Changing => None,
         }
     }
 
-    /// Lets a process move in.
-    pub(super) fn settle(&self, own: ActorOwn<P>, birth: &Birth<P>) -> Place {
+    /// Lets a process move in, of which there are so many handles.
+    pub(super) fn settle(&self, own: ActorOwn<P>, birth: &Birth<P>, handles: u32) -> Place {
         let &Birth { id, seq, parent, .. } = birth;
         let is_tied = id.is_some() || parent.is_some();
         let more = is_tied.then(|| More::tied(id, seq, parent));
-        let place = self.rows.borrow_mut().insert(Row::live(own, more));
+        let place = self.rows.borrow_mut().insert(Row::live(own, more, handles));
         self.kernel.count_in(self.slot(place), id);
         place
     }
@@ -120,38 +121,46 @@ impl<P: Process> Desk<P> {
 
     /// A process has ended: who waits for it is told, its actor goes, its outcome stays for those who still refer to it.
     pub(super) fn ended(&self, place: Place, outcome: OutcomeOf<P>) {
-        let mut rows = self.rows.borrow_mut();
-        let Some(row) = rows.at_mut(place).filter(|row| row.actor().is_some()) else { return };
-        match *row.handles() {
-            0 => {
-                let Some(gone) = rows.remove(place) else { return };
-                drop(rows);
-                self.part(place, gone, &outcome);
-            }
-            handles => {
-                let end = Rc::new(End { id: row.id(), outcome });
-                let gone = std::mem::replace(row, Row::Over { end: end.clone(), handles });
-                drop(rows);
-                self.part(place, gone, &end.outcome);
-            }
+        let gone = self.rows.borrow_mut().remove_if(place, Row::is_forgotten);
+        match gone {
+            Some(gone) => self.part(place, gone, &outcome),
+            None => self.leave_behind(place, outcome),
         }
     }
 
+    /// The same, of one that somebody refers to.
+    fn leave_behind(&self, place: Place, outcome: OutcomeOf<P>) {
+        let mut rows = self.rows.borrow_mut();
+        let Some(row) = rows.at_mut(place).filter(|row| row.actor().is_some()) else { return };
+        let handles = row.handles().copied().unwrap_or_default();
+        let end = Rc::new(End { id: row.id(), outcome });
+        let gone = std::mem::replace(row, Row::Over { end: end.clone(), handles });
+        drop(rows);
+        self.part(place, gone, &end.outcome);
+    }
+
     /// What follows for others when a process has ended.
+    #[inline(always)]
     fn part(&self, place: Place, gone: Row<P>, outcome: &OutcomeOf<P>) {
-        let (mut id, mut parent) = (None, None);
-        let (own, kept) = match gone {
-            Row::Live { own, more: None, .. } => (own, Few::None),
-            Row::Live { own, more: Some(more), .. } => {
-                (id, parent) = (more.id, more.parent);
-                (own, more.kept)
-            }
-            Row::Awaited { own, waiter, .. } => (own, Few::One(Kept::Waiter(waiter))),
-            Row::Over { .. } => return,
-        };
-        self.kernel.count_out(id);
         self.drop_nudges(place);
-        drive::tell_end(kept, outcome);
+        let (own, parent) = match gone {
+            // The common case by itself: it was in no journal, and one waits for it.
+            Row::Awaited { own, waiter, .. } => {
+                self.kernel.count_out(None);
+                waiter.ret(outcome.clone());
+                (own, None)
+            }
+            Row::Live { own, more: None, .. } => {
+                self.kernel.count_out(None);
+                (own, None)
+            }
+            Row::Live { own, more: Some(more), .. } => {
+                self.kernel.count_out(more.id);
+                drive::tell_end(more.kept, outcome);
+                (own, more.parent)
+            }
+            Row::Over { .. } | Row::Changing => return,
+        };
         self.let_go(own);
         self.kernel.after_end(self.slot(place), parent);
     }
@@ -197,7 +206,7 @@ impl<P: Process> Desk<P> {
         let mut rows = self.rows.borrow_mut();
         match rows.at_mut(place) {
             Some(row @ (Row::Live { .. } | Row::Awaited { .. })) => row.keep(kept),
-            Some(Row::Over { .. }) | None => {
+            Some(Row::Over { .. } | Row::Changing) | None => {
                 drop(rows);
                 drop(kept);
             }
@@ -218,7 +227,10 @@ impl<P: Process> Desk<P> {
     }
 
     pub(super) fn drop_nudges(&self, place: Place) {
-        self.nudges.borrow_mut().remove(&place);
+        let mut nudges = self.nudges.borrow_mut();
+        if !nudges.is_empty() {
+            nudges.remove(&place);
+        }
     }
 
     /// A call begins; its number.
@@ -278,10 +290,12 @@ impl<P: Process> AnyDesk for Desk<P> {
     fn count_handle(&self, place: Place, by: i32) {
         let mut rows = self.rows.borrow_mut();
         let Some(row) = rows.at_mut(place) else { return };
-        *row.handles() = row.handles().saturating_add_signed(by);
+        if let Some(handles) = row.handles() {
+            *handles = handles.saturating_add_signed(by);
+        }
         let forgotten = match row {
             Row::Over { handles: 0, .. } => rows.remove(place),
-            Row::Over { .. } | Row::Live { .. } | Row::Awaited { .. } => None,
+            Row::Over { .. } | Row::Live { .. } | Row::Awaited { .. } | Row::Changing => None,
         };
         // Nothing is borrowed when an outcome is dropped: it may be anything.
         drop(rows);

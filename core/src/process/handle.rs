@@ -63,7 +63,16 @@ pub enum Refused {
 impl<P: Process> Handle<P> {
     pub(crate) fn new(desk: &Rc<Desk<P>>, place: Place) -> Handle<P> {
         desk.count_handle(place, 1);
+        Handle::counted(desk, place)
+    }
+
+    /// A handle that the row has counted already.
+    pub(super) fn counted(desk: &Rc<Desk<P>>, place: Place) -> Handle<P> {
         Handle { desk: Rc::downgrade(desk), place }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place
     }
 
     /// Sets it going.

@@ -3,7 +3,7 @@
 use super::desk::{AnyDesk, Desk};
 use super::row::{Kept, More};
 use super::slab::Place;
-use super::{Child, Outcome, OutcomeOf, Phase, PhaseOf, Process, State, children};
+use super::{Child, Handle, Outcome, OutcomeOf, Phase, PhaseOf, Process, State, children};
 use crate::journal::{Desired, EffectEnd, EffectRow, Entry, Stage};
 use crate::runtime::{Kernel, RuntimeHandle, Slot};
 use crate::{Fault, ProcessId};
@@ -242,24 +242,23 @@ pub(crate) fn begin<P: Process>(
 ) -> Place {
     let own = ActorOwn::<P>::new(core, stakker::ret_nop!(), 0);
     let actor = own.clone();
-    let place = desk.settle(own, &birth);
+    let place = desk.settle(own, &birth, 0);
     let process = make(Life::begin(desk, place, birth));
     // The value goes in before any other call to the actor is queued, so the actor never keeps a queue of its own.
     core.defer(move |s| actor.apply_prep(s, move |_| Some(process)));
     place
 }
 
-/// The same from outside a turn, where nothing needs to wait for the queue.
+/// The same from outside a turn, where nothing needs to wait for the queue, and with a handle.
 pub(crate) fn begin_now<P: Process>(
     desk: &Rc<Desk<P>>,
     stakker: &mut Stakker,
     birth: Birth<P>,
     make: impl FnOnce(Life<P>) -> P,
-) -> Place {
+) -> Handle<P> {
     let own = ActorOwn::<P>::new(stakker, stakker::ret_nop!(), 0);
     let actor = own.clone();
-    let place = desk.settle(own, &birth);
-    let process = make(Life::begin(desk, place, birth));
-    actor.apply_prep(stakker, move |_| Some(process));
-    place
+    let handle = Handle::counted(desk, desk.settle(own, &birth, 1));
+    actor.apply_prep(stakker, |_| Some(make(Life::begin(desk, handle.place(), birth))));
+    handle
 }

@@ -27,6 +27,8 @@ pub(super) enum Row<P: Process> {
         end: Rc<End<P>>,
         handles: u32,
     },
+    /// Only while it becomes another one.
+    Changing,
 }
 
 /// What remains of a process.
@@ -76,8 +78,8 @@ impl<P: Process> More<P> {
 }
 
 impl<P: Process> Row<P> {
-    pub fn live(own: ActorOwn<P>, more: Option<More<P>>) -> Row<P> {
-        Row::Live { own, more: more.map(Box::new), handles: 0 }
+    pub fn live(own: ActorOwn<P>, more: Option<More<P>>, handles: u32) -> Row<P> {
+        Row::Live { own, more: more.map(Box::new), handles }
     }
 
     pub fn over(end: End<P>) -> Row<P> {
@@ -88,45 +90,53 @@ impl<P: Process> Row<P> {
     pub fn actor(&self) -> Option<&ActorOwn<P>> {
         match self {
             Row::Live { own, .. } | Row::Awaited { own, .. } => Some(own),
-            Row::Over { .. } => None,
+            Row::Over { .. } | Row::Changing => None,
         }
     }
 
     pub fn id(&self) -> Option<ProcessId> {
         match self {
             Row::Live { more, .. } => more.as_ref()?.id,
-            Row::Awaited { .. } => None,
+            Row::Awaited { .. } | Row::Changing => None,
             Row::Over { end, .. } => end.id,
         }
     }
 
     /// How many handles there are, plus one if a parent may still ask for it.
-    pub fn handles(&mut self) -> &mut u32 {
+    pub fn handles(&mut self) -> Option<&mut u32> {
         match self {
-            Row::Live { handles, .. } | Row::Awaited { handles, .. } | Row::Over { handles, .. } => handles,
+            Row::Live { handles, .. } | Row::Awaited { handles, .. } | Row::Over { handles, .. } => {
+                Some(handles)
+            }
+            Row::Changing => None,
         }
     }
 
+    /// Whether nobody refers to the process, which has not ended.
+    pub fn is_forgotten(&self) -> bool {
+        matches!(self, Row::Live { handles: 0, .. } | Row::Awaited { handles: 0, .. })
+    }
+
     /// Keeps something for a process that has not ended.
+    #[inline(always)]
     pub fn keep(&mut self, kept: Kept<P>) {
-        match (&mut *self, kept) {
-            (Row::Live { more: Some(more), .. }, kept) => more.kept.push(kept),
+        *self = match (std::mem::replace(self, Row::Changing), kept) {
             (Row::Live { own, more: None, handles }, Kept::Waiter(waiter)) => {
-                *self = Row::Awaited { own: own.owned(), waiter, handles: *handles };
+                Row::Awaited { own, waiter, handles }
             }
-            (Row::Live { more, .. }, kept @ (Kept::Guard(_) | Kept::Watcher(_))) => {
-                *more = Some(More::with(kept));
+            (Row::Live { own, more: None, handles }, kept @ (Kept::Guard(_) | Kept::Watcher(_))) => {
+                Row::Live { own, more: Some(More::with(kept)), handles }
             }
-            (Row::Awaited { own, handles, .. }, kept) => {
-                let live = Row::Live { own: own.owned(), more: None, handles: *handles };
-                if let Row::Awaited { waiter, .. } = std::mem::replace(self, live)
-                    && let Row::Live { more, .. } = self
-                {
-                    let both = more.insert(More::with(Kept::Waiter(waiter)));
-                    both.kept.push(kept);
-                }
+            (Row::Live { own, more: Some(mut more), handles }, kept) => {
+                more.kept.push(kept);
+                Row::Live { own, more: Some(more), handles }
             }
-            (Row::Over { .. }, _) => {}
+            (Row::Awaited { own, waiter, handles }, kept) => {
+                let mut more = More::with(Kept::Waiter(waiter));
+                more.kept.push(kept);
+                Row::Live { own, more: Some(more), handles }
+            }
+            (row @ (Row::Over { .. } | Row::Changing), _) => row,
         }
     }
 
@@ -134,7 +144,7 @@ impl<P: Process> Row<P> {
     pub fn more(&mut self) -> Option<&mut More<P>> {
         match self {
             Row::Live { more, .. } => more.as_deref_mut(),
-            Row::Awaited { .. } | Row::Over { .. } => None,
+            Row::Awaited { .. } | Row::Over { .. } | Row::Changing => None,
         }
     }
 }

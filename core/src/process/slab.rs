@@ -79,13 +79,21 @@ impl<T> Slab<T> {
 
     /// Makes the place free, and gives back what was there.
     pub fn remove(&mut self, place: Place) -> Option<T> {
+        self.remove_if(place, |_| true)
+    }
+
+    /// The same, if what is there is to go.
+    #[inline]
+    pub fn remove_if(&mut self, place: Place, goes: impl FnOnce(&T) -> bool) -> Option<T> {
         let (block, at) = (self.blocks.get_mut(place.index as usize / BLOCK)?, place.index as usize % BLOCK);
-        if block.generations[at] != place.generation {
-            return None;
+        let entry = &mut block.entries[at];
+        match entry {
+            Entry::Taken(item) if block.generations[at] == place.generation && goes(item) => {}
+            Entry::Taken(_) | Entry::Vacant(_) => return None,
         }
         // Zero is the generation of no place.
         block.generations[at] = place.generation.wrapping_add(1).max(1);
-        match std::mem::replace(&mut block.entries[at], Entry::Vacant(self.free.replace(place.index))) {
+        match std::mem::replace(entry, Entry::Vacant(self.free.replace(place.index))) {
             Entry::Taken(item) => Some(item),
             Entry::Vacant(_) => None,
         }
@@ -108,6 +116,15 @@ mod tests {
         assert_eq!(slab.at(places[70]), None);
         assert_eq!(slab.at_mut(places[70]), None);
         assert_eq!(slab.at(again), Some(&1000));
+    }
+
+    #[test]
+    fn what_is_not_to_go_stays() {
+        let mut slab = Slab::default();
+        let place = slab.insert(7);
+        assert_eq!(slab.remove_if(place, |n| *n == 8), None);
+        assert_eq!(slab.remove_if(place, |n| *n == 7), Some(7));
+        assert_eq!(slab.remove_if(place, |_| true), None);
     }
 
     #[test]

@@ -70,8 +70,7 @@ impl Runtime {
     /// Spawns a process that is not in the journal, of a kind that needs no registration.
     pub fn spawn_with<P: Process>(&mut self, state: P::State, make: impl FnOnce(Life<P>) -> P) -> Handle<P> {
         let desk = Desk::of(&self.kernel);
-        let place = begin_now(&desk, &mut self.stakker, unlaunched(None, state, false, None), make);
-        Handle::new(&desk, place)
+        begin_now(&desk, &mut self.stakker, unlaunched(None, state, false, None), make)
     }
 }
 

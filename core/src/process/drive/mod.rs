@@ -41,24 +41,29 @@ pub(crate) enum Poke {
     ChildFailed,
 }
 
+#[inline(always)]
 pub(crate) fn on_poke<P: Process>(this: &mut P, cx: CX![P], poke: Poke) {
-    match poke {
+    let life = this.life();
+    let settles = match poke {
         Poke::Drive => {
-            this.life().marks.clear(Marks::QUEUED);
-            settle(this, cx);
+            life.marks.clear(Marks::QUEUED);
+            true
         }
-        Poke::Durable => on_durable(this, cx),
-        Poke::Desire(desired) => on_desire(this, cx, desired),
-        Poke::Nudge => on_nudge(this, cx),
-        Poke::ChildEnded => on_child_ended(this, cx),
-        Poke::ChildFailed => on_child_failed(this, cx),
+        Poke::Durable => return on_durable(this, cx),
+        Poke::Desire(desired) => on_desire(life, desired),
+        Poke::Nudge => return on_nudge(this, cx),
+        Poke::ChildEnded => on_child_ended(life),
+        Poke::ChildFailed => return on_child_failed(this, cx),
+    };
+    if settles {
+        settle(this, cx);
     }
 }
 
 /// Whether a build that checks finds a transition that the table does not name.
 #[inline]
-fn is_off_table<P: Process>(life: &Life<P>, state: &P::State) -> bool {
-    cfg!(debug_assertions) && !is_named(P::State::TABLE, life.state.name(), state.name())
+fn is_off_table<P: Process>(life: &Life<P>, to: &str) -> bool {
+    cfg!(debug_assertions) && !is_named(P::State::TABLE, life.state.name(), to)
 }
 
 /// The process said something with its step.
@@ -70,11 +75,13 @@ pub(super) fn on_word<P: Process>(this: &mut P, cx: CX![P], epoch: u32, word: Wo
     match table::judge(life.stage, word.said()) {
         Verdict::Enter(stage) => {
             let Word::To(state) = word else { return };
-            if is_off_table(life, &state) {
+            if is_off_table(life, state.name()) {
                 let fault = Fault::OffTable { from: state_name(life), to: state.name().into() };
                 return end(this, cx, Outcome::Failed(fault));
             }
-            transit(this, cx, stage, Some(state));
+            if transit(this, cx, stage, Some(state)) {
+                settle(this, cx);
+            }
         }
         Verdict::End(_) => {
             let outcome = match word {

@@ -9,13 +9,21 @@ use crate::process::row::{Kept, Pending};
 use crate::process::{Fault, Outcome, OutcomeOf, Process, State};
 use stakker::CX;
 
-/// Leaves the present state for another stage or state.
-pub(super) fn transit<P: Process>(this: &mut P, cx: CX![P], stage: Stage, state: Option<P::State>) {
-    leave(this.life());
-    if !this.life().marks.any(Marks::DURABLE) {
-        enter(this.life(), cx, stage, state);
-        return settle(this, cx);
+/// Leaves the present state for another stage or state. Whether that was entered at once; if not, the journal comes first.
+#[inline(always)]
+pub(super) fn transit<P: Process>(this: &mut P, cx: CX![P], stage: Stage, state: Option<P::State>) -> bool {
+    let life = this.life();
+    leave(life);
+    if life.marks.any(Marks::DURABLE) {
+        write(this, cx, stage, state);
+        return false;
     }
+    enter(life, cx, stage, state);
+    true
+}
+
+/// Lets the journal have a transition.
+fn write<P: Process>(this: &mut P, cx: CX![P], stage: Stage, state: Option<P::State>) {
     let life = this.life();
     let (desired, at) = (life.desired, life.kernel().wall());
     let written = match state.as_ref().map(serde_json::to_string).transpose() {
@@ -36,13 +44,19 @@ pub(super) fn transit<P: Process>(this: &mut P, cx: CX![P], stage: Stage, state:
 }
 
 /// Ends the process.
+#[inline(always)]
 pub(super) fn end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
-    leave(this.life());
     let life = this.life();
+    leave(life);
     life.kernel().desire_children(life.slot(), Desired::Kill);
-    if !life.marks.any(Marks::DURABLE) {
-        return enter_end(this, cx, outcome);
+    match life.marks.any(Marks::DURABLE) {
+        true => write_end(life, outcome),
+        false => enter_end(life, cx, outcome),
     }
+}
+
+/// Lets the journal have the end.
+fn write_end<P: Process>(life: &mut Life<P>, outcome: OutcomeOf<P>) {
     let at = life.kernel().wall();
     let (outcome, json) = match outcome_json(&outcome) {
         Ok(json) => (outcome, json),
@@ -87,7 +101,7 @@ pub(super) fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
             enter(life, cx, stage, state);
             settle(this, cx);
         }
-        Some(Pending::End(outcome)) => enter_end(this, cx, *outcome),
+        Some(Pending::End(outcome)) => enter_end(life, cx, *outcome),
         None => {}
     }
 }
@@ -117,8 +131,8 @@ fn enter<P: Process>(life: &mut Life<P>, cx: CX![P], stage: Stage, state: Option
     tell(life, cx);
 }
 
-fn enter_end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
-    let life = this.life();
+#[inline]
+fn enter_end<P: Process>(life: &mut Life<P>, cx: CX![P], outcome: OutcomeOf<P>) {
     life.stage = outcome.stage();
     life.desk.ended(life.place, outcome);
     cx.stop();

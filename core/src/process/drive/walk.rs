@@ -1,28 +1,28 @@
 //! Calls of the author's code, as long as the turn has room.
 
 use super::tell::tell;
-use super::transit::{leave, transit};
-use super::{Poke, guarded, is_off_table, on_word};
+use super::transit::{end, leave, transit};
+use super::{END, Poke, guarded, is_off_table, on_word};
 use crate::journal::{Desired, Stage};
 use crate::process::life::Marks;
 use crate::process::step::{Step, Word};
-use crate::process::{Process, table};
+use crate::process::{Outcome, Process, State, table};
 use stakker::CX;
 
-/// Compares what is with what is desired, and moves on if they differ; else drives the state.
+/// Compares what is with what is desired, and moves on as long as they differ; then drives the state.
 pub(super) fn settle<P: Process>(this: &mut P, cx: CX![P]) {
-    let life = this.life();
-    if life.marks.any(Marks::COMMITTING) {
-        return;
-    }
-    match table::next(life.stage, life.desired) {
-        Some(stage) => {
-            if stage == Stage::Killing {
-                life.kernel().desire_children(life.slot(), Desired::Kill);
-            }
-            transit(this, cx, stage, None);
+    loop {
+        let life = this.life();
+        if life.marks.any(Marks::COMMITTING) {
+            return;
         }
-        None => drive(this, cx),
+        let Some(stage) = table::next(life.stage, life.desired) else { return drive(this, cx) };
+        if stage == Stage::Killing {
+            life.kernel().desire_children(life.slot(), Desired::Kill);
+        }
+        if !transit(this, cx, stage, None) {
+            return;
+        }
     }
 }
 
@@ -80,14 +80,14 @@ pub(super) fn walk<P: Process>(this: &mut P, cx: CX![P]) {
 }
 
 /// Hears the word that a call has left. Whether the process went on at once, to a state that is to be driven now.
-#[inline]
+#[inline(always)]
 pub(super) fn goes_on<P: Process>(this: &mut P, cx: CX![P], epoch: u32) -> bool {
     let life = this.life();
     match life.desk.close_call() {
         None => false,
         // The common case by itself: nothing stands between this word and the next state.
         Some(Word::To(state))
-            if life.epoch == epoch && life.walks_freely() && !is_off_table(life, &state) =>
+            if life.epoch == epoch && life.walks_freely() && !is_off_table(life, state.name()) =>
         {
             leave(life);
             life.state = state;
@@ -95,8 +95,19 @@ pub(super) fn goes_on<P: Process>(this: &mut P, cx: CX![P], epoch: u32) -> bool 
             true
         }
         Some(word) => {
-            on_word(this, cx, epoch, word);
+            heed(this, cx, epoch, word);
             false
         }
+    }
+}
+
+/// The second most common case by itself: it ends, and nothing stands in the way.
+fn heed<P: Process>(this: &mut P, cx: CX![P], epoch: u32, word: Word<P>) {
+    let life = this.life();
+    match word {
+        Word::Finish(output) if life.epoch == epoch && life.walks_freely() && !is_off_table(life, END) => {
+            end(this, cx, Outcome::Finished(output));
+        }
+        word => on_word(this, cx, epoch, word),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::on_word;
 use super::transit::leave;
-use super::walk::{drive, settle};
+use super::walk::drive;
 use crate::journal::{Desired, Entry, Stage};
 use crate::process::life::{Life, Marks};
 use crate::process::row::Pending;
@@ -10,11 +10,12 @@ use crate::process::step::Word;
 use crate::process::{Fault, Process, table};
 use stakker::CX;
 
-pub(super) fn on_desire<P: Process>(this: &mut P, cx: CX![P], wish: Desired) {
-    let life = this.life();
+/// Whether the wish leads to a transition now.
+#[inline(always)]
+pub(super) fn on_desire<P: Process>(life: &mut Life<P>, wish: Desired) -> bool {
     let desired = table::merge(life.desired, wish);
     if desired == life.desired || life.stage.is_end() {
-        return;
+        return false;
     }
     life.desired = desired;
     let moves_now = !life.marks.any(Marks::COMMITTING) && table::next(life.stage, desired).is_some();
@@ -22,9 +23,7 @@ pub(super) fn on_desire<P: Process>(this: &mut P, cx: CX![P], wish: Desired) {
     if life.marks.any(Marks::DURABLE) && !moves_now {
         write_desire(life);
     }
-    if moves_now {
-        settle(this, cx);
-    }
+    moves_now
 }
 
 fn write_desire<P: Process>(life: &Life<P>) {
@@ -56,12 +55,13 @@ pub(super) fn on_nudge<P: Process>(this: &mut P, cx: CX![P]) {
     drive(this, cx);
 }
 
-pub(super) fn on_child_ended<P: Process>(this: &mut P, cx: CX![P]) {
-    let life = this.life();
-    if life.marks.any(Marks::OUTLIVED) && !life.kernel().has_live_children(life.slot()) {
-        life.marks.clear(Marks::OUTLIVED);
-        settle(this, cx);
+/// Whether it waited for this child to be gone, and for no other.
+pub(super) fn on_child_ended<P: Process>(life: &mut Life<P>) -> bool {
+    if !life.marks.any(Marks::OUTLIVED) || life.kernel().has_live_children(life.slot()) {
+        return false;
     }
+    life.marks.clear(Marks::OUTLIVED);
+    true
 }
 
 pub(super) fn on_child_failed<P: Process>(this: &mut P, cx: CX![P]) {

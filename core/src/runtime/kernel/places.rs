@@ -22,7 +22,7 @@ impl Kernel {
     }
 
     /// A process has ended.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count_out(&self, id: Option<ProcessId>) {
         self.live.set(self.live.get().saturating_sub(1));
         if let Some(id) = id {
