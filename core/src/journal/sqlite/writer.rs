@@ -41,6 +41,9 @@ struct Orders {
 #[derive(Default)]
 struct Answers {
     notes: VecDeque<Note>,
+    /// The entries of orders that are durable. The thread that made them drops them as well: what one thread allocates
+    /// and another one frees makes both of them wait for the allocator.
+    spent: VecDeque<Vec<Entry>>,
     waker: Option<Waker>,
     /// The ticket after the last one that is durable.
     next_ticket: u64,
@@ -72,7 +75,12 @@ impl Writer {
     }
 
     pub(super) fn take(&self) -> Option<Note> {
-        lock(&self.shared.answers).notes.pop_front()
+        let mut answers = lock(&self.shared.answers);
+        // One order at a time. There are as many calls as orders, and a turn must not be held up by a large batch.
+        let (note, spent) = (answers.notes.pop_front(), answers.spent.pop_front());
+        drop(answers);
+        drop(spent);
+        note
     }
 
     pub(super) fn wake_with(&self, waker: Waker) {
@@ -159,19 +167,19 @@ impl Work<'_> {
         }
         let all = batch.iter().map(|(_, entries)| entries.as_slice());
         match self.apply.commit(all) {
-            Ok(()) => self.shared.durable(last),
-            Err(_) => self.commit_one_by_one(&batch),
+            Ok(()) => self.shared.durable(last, batch.into_iter().map(|(_, entries)| entries)),
+            Err(_) => self.commit_one_by_one(batch),
         }
     }
 
     /// One of them does not work, and must not take those before it along.
-    fn commit_one_by_one(&mut self, batch: &[(u64, Vec<Entry>)]) {
+    fn commit_one_by_one(&mut self, batch: Vec<(u64, Vec<Entry>)>) {
         for (ticket, entries) in batch {
             match self.apply.commit([entries.as_slice()].into_iter()) {
-                Ok(()) => self.shared.durable(*ticket),
+                Ok(()) => self.shared.durable(ticket, [entries]),
                 Err(why) => {
                     self.failed = true;
-                    return self.shared.fail(Some(*ticket), why);
+                    return self.shared.fail(Some(ticket), why);
                 }
             }
         }
@@ -201,9 +209,10 @@ impl Shared {
         (!queue.is_empty()).then_some(queue)
     }
 
-    fn durable(&self, last: u64) {
+    fn durable(&self, last: u64, spent: impl IntoIterator<Item = Vec<Entry>>) {
         self.give(|answers| {
             answers.next_ticket = last + 1;
+            answers.spent.extend(spent);
             match answers.notes.back_mut() {
                 Some(Note::Durable { ticket }) => *ticket = last,
                 Some(Note::Failed { .. } | Note::Letters(_) | Note::Bell) | None => {
