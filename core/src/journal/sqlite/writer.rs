@@ -68,10 +68,13 @@ impl Writer {
 
     pub(super) fn send(&self, order: Order) {
         let mut orders = lock(&self.shared.orders);
-        if !orders.closed {
-            orders.queue.push(order);
-            self.shared.has_orders.notify_one();
+        if orders.closed {
+            return;
         }
+        orders.queue.push(order);
+        // The thread that is woken takes this lock first, and would go to sleep again if it were still held.
+        drop(orders);
+        self.shared.has_orders.notify_one();
     }
 
     pub(super) fn take(&self) -> Option<Note> {
