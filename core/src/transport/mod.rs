@@ -97,7 +97,8 @@ pub enum Op {
         /// The contents.
         ret: Answer<Vec<u8>>,
     },
-    /// Write a small file whole and atomically: readers see the old one or the new one.
+    /// Write a small file whole and atomically: readers see the old one or the new one. What replaces nothing may be lost or not
+    /// whole after a power cut of the host, as all that is put there: who cannot bear that looks at what is in it.
     Write {
         /// Which.
         path: RemotePath,

@@ -198,3 +198,55 @@ fn a_program_that_ends_while_the_frame_hands_a_signal_on_keeps_its_code() {
     assert_eq!(frame.wait().expect("waited").code(), Some(5));
     assert_eq!(sandbox.end(), Some(End::Exited { code: 5 }));
 }
+
+/// What may become of a file that was not on the disk yet when the power went.
+fn torn(text: &str) -> [String; 4] {
+    let half = text[..text.len() / 2].to_string();
+    [String::new(), half, "\0".repeat(text.len()), format!("{}\n", text.trim_end().replacen('e', "x", 1))]
+}
+
+#[test]
+fn a_payload_that_the_host_has_lost_is_not_started_and_is_no_success() {
+    let sandbox = Sandbox::new(&script("echo run >>runs"));
+    for name in [".payload-1", ".script-1"] {
+        let text = sandbox.text(name);
+        for torn in torn(&text) {
+            std::fs::write(sandbox.path(name), &torn).expect("written");
+            assert_eq!((sandbox.run(&[]), sandbox.text("runs")), (Some(98), String::new()), "{torn:?}");
+            assert_eq!((sandbox.left().started, sandbox.end()), (false, None), "{torn:?}");
+        }
+        std::fs::write(sandbox.path(name), text).expect("written");
+    }
+    // Nothing keeps the whole one from being run.
+    assert_eq!((sandbox.run(&[]), sandbox.text("runs")), (Some(0), "run\n".into()));
+}
+
+#[test]
+fn a_frame_that_was_cut_off_does_nothing() {
+    let sandbox = Sandbox::new(&script("echo run >>runs"));
+    let whole = sandbox.text(".job-1");
+    for at in (0..whole.len() - 2).step_by(151).chain([whole.len() - 3]) {
+        std::fs::write(sandbox.path(".job-1"), &whole[..at]).expect("written");
+        sandbox.run(&[]);
+        assert_eq!((sandbox.text("runs"), sandbox.left().started), (String::new(), false), "{at}");
+        assert!(!sandbox.path(".attempt-1/id").exists(), "{at}");
+    }
+}
+
+#[test]
+fn a_host_without_cksum_starts_what_is_not_empty() {
+    let sandbox = Sandbox::new(&script("echo run >>runs"));
+    let tools = sandbox.dir.path().join("tools");
+    std::fs::create_dir(&tools).expect("made");
+    for tool in ["sh", "mkdir", "mv", "date", "find", "wc", "sed", "head", "tail", "sync"] {
+        let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().expect("sh");
+        let found = String::from_utf8(found.stdout).expect("a path");
+        std::os::unix::fs::symlink(found.trim_end(), tools.join(tool)).expect("linked");
+    }
+    let path = [("PATH", tools.to_str().expect("UTF-8"))];
+    let text = sandbox.text(".script-1");
+    std::fs::write(sandbox.path(".script-1"), "").expect("written");
+    assert_eq!((sandbox.run(&path), sandbox.left().started), (Some(98), false));
+    std::fs::write(sandbox.path(".script-1"), text).expect("written");
+    assert_eq!((sandbox.run(&path), sandbox.text("runs")), (Some(0), "run\n".into()));
+}

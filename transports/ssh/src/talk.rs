@@ -103,11 +103,11 @@ impl Window {
         }
     }
 
-    /// How many bytes are read at once. libssh2 widens the window by as much, and asks for that at once if it is more than
-    /// a quarter of the window (`channel.c`, `ssh2_channel_read`).
+    /// How many bytes are read at once. libssh2 widens the window by as much, when less than three quarters of it and this are
+    /// open (`channel.c`, `ssh2_channel_read`): with a quarter of the window, a packet more for each command that says a word.
     pub(crate) const fn piece(self) -> usize {
         match self {
-            Window::Command => 32 << 10,
+            Window::Command => 16 << 10,
             Window::Bulk => 128 << 10,
         }
     }

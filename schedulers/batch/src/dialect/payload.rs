@@ -1,5 +1,6 @@
 //! The payload: what the user asked for, as a script that any dialect's frame can start.
 
+use super::cksum::cksum;
 use super::{ScriptFile, payload_file, script_file};
 use crate::{JobSpec, Place, Work};
 
@@ -22,6 +23,14 @@ pub fn payload(spec: &JobSpec, place: &Place) -> Vec<ScriptFile> {
         files.push(ScriptFile { name: script, text: ending(&text), executable: true });
     }
     files
+}
+
+/// The lines in the head of a frame by which it knows these files: see `frame/whole.sh`.
+pub(super) fn sums(payload: &[ScriptFile]) -> String {
+    let parts: Vec<&str> = payload.iter().map(|file| file.name.as_str()).collect();
+    let sums: Vec<String> =
+        payload.iter().map(|file| format!("{} {}", cksum(&file.text), file.name)).collect();
+    format!("parts='{}'\nsums='{}'\n", parts.join(" "), sums.join(" "))
 }
 
 fn render(spec: &JobSpec, place: &Place, command: &str) -> String {

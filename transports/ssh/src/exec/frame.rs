@@ -107,7 +107,7 @@ fn for_sh(mark: &str, order: &Order) -> String {
          exec 3>&1 4>&2;\
          m=$( {{ ( trap \"echo {mark}X:@\" 0;{run} >&3 2>&4 3>&- 4>&- );s=$?;}} 2>&1;exit $s);\
          s=$?;case $m in *{mark}X:*)echo {mark}X:@;esac;echo {mark}E:$s:${{m:+k}}@;echo {mark}E:$s:@ >&2",
-        enter = enter(mark, order, "cd"),
+        enter = enter(mark, order, "cd", " 2>/dev/null"),
         run = run(order),
     );
     text
@@ -120,7 +120,8 @@ fn for_bash(mark: &str, order: &Order) -> String {
     let _ = write!(
         text,
         "BASH_ARGV0={mark};set +emuvx;trap - 0 DEBUG ERR;IFS=;echo {mark}B:$$:@ >&2;echo {mark}B:$$:@;{enter}",
-        enter = enter(mark, order, "builtin cd"),
+        // What it complains about is a remark.
+        enter = enter(mark, order, "builtin cd", ""),
     );
     if order.has_newline() {
         text.push_str("n=$'\\n';");
@@ -136,10 +137,10 @@ fn for_bash(mark: &str, order: &Order) -> String {
 }
 
 /// Enters the folder, or says why not.
-fn enter(mark: &str, order: &Order, cd: &str) -> String {
+fn enter(mark: &str, order: &Order, cd: &str, silently: &str) -> String {
     let folder = order.folder();
     format!(
-        "{cd} {folder} 2>/dev/null||{{ if [ -d {folder} ];then echo {mark}C:p@;else echo {mark}C:n@;fi;exit;}};"
+        "{cd} {folder}{silently}||{{ if [ -d {folder} ];then echo {mark}C:p@;else echo {mark}C:n@;fi;exit;}};"
     )
 }
 

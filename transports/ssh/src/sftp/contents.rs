@@ -170,7 +170,8 @@ impl Errand for Read {
     }
 }
 
-/// A file, written whole under another name, and renamed.
+/// A file, written whole under another name, and renamed. Only where that replaces another one it is waited until it is on the
+/// disk, so that a power cut leaves one of the two. What is new may be lost or not whole after one, as with every other transfer.
 pub(super) struct Write {
     path: String,
     temp: String,
@@ -181,6 +182,8 @@ pub(super) struct Write {
     /// Requests of the present step that are not answered.
     open: usize,
     made: bool,
+    /// A file is there already.
+    replaces: bool,
     renaming: bool,
     failed: Option<(Tried, Failed)>,
     result: Option<Result<(), TransportError>>,
@@ -200,6 +203,7 @@ impl Write {
             handle: None,
             open: 0,
             made: false,
+            replaces: false,
             renaming: false,
             failed: None,
             result: None,
@@ -221,7 +225,7 @@ impl Write {
             self.ask(FILL, Request::Write { handle: handle.clone(), offset, bytes: piece.to_vec() }, to);
         }
         self.ask(PERMIT, Request::ChmodOpen { handle: handle.clone(), mode: self.mode }, to);
-        if to.knows.sync {
+        if self.replaces && to.knows.sync {
             self.ask(FILL, Request::Sync(handle.clone()), to);
         }
         self.ask(FILL, Request::Close(handle), to);
@@ -257,6 +261,7 @@ impl Errand for Write {
     fn on_reply(&mut self, tag: u32, reply: Reply, to: &mut Asks) {
         let failed = match (tag, reply) {
             (LOOK, Reply::Attrs(there)) => {
+                self.replaces = true;
                 if let Some(mode) = there.mode.filter(|_| there.is_file()) {
                     self.mode = mode;
                 }
@@ -289,3 +294,6 @@ impl Errand for Write {
         self.ret.ret(outcome(cut, self.result, self.inquest));
     }
 }
+
+#[cfg(test)]
+mod tests;

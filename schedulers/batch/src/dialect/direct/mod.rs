@@ -11,7 +11,7 @@ pub mod scripts;
 use super::answer::{read_cancelled, read_found};
 use super::{
     AnswerError, Call, Cancelled, Dialect, Force, Found, JobId, Refusal, ScriptFile, Status, Submitted,
-    framed, framed_line, job_file, payload, sh,
+    framed, framed_line, job_file, payload, sh, sums,
 };
 use crate::planted::fenced;
 use crate::poller::Pace;
@@ -70,9 +70,10 @@ impl Dialect for Direct {
     }
 
     fn files(&self, spec: &JobSpec, place: &Place) -> Vec<ScriptFile> {
-        let name = job_file(place.name.attempt);
-        let frame = ScriptFile { name, text: fenced(scripts::JOB).into_owned(), executable: true };
-        std::iter::once(frame).chain(payload(spec, place)).collect()
+        let payload = payload(spec, place);
+        let text = format!("#!/bin/sh\n{}{}", sums(&payload), fenced(scripts::JOB));
+        let frame = ScriptFile { name: job_file(place.name.attempt), text, executable: true };
+        std::iter::once(frame).chain(payload).collect()
     }
 
     fn submit(&self, spec: &JobSpec, place: &Place) -> Call<Submitted> {

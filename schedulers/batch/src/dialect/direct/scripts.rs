@@ -8,8 +8,15 @@
 pub const SUBMIT: &str = include_str!("sh/submit.sh");
 
 /// The frame around the payload, which lies in the sandbox as `.job-ATTEMPT`. The scheduler is this script itself:
-/// `NAME ATTEMPT LIMIT SLOTS WALLTIME SIGNAL BEFORE`.
-pub const JOB: &str = concat!("#!/bin/sh\n", include_str!("../frame/leave.sh"), include_str!("sh/job.sh"));
+/// `NAME ATTEMPT LIMIT SLOTS WALLTIME SIGNAL BEFORE`. The head of the file, which goes before it, has the sums of the payload; the
+/// shell reads all of it before it does any of it, so a file that was cut off does nothing.
+pub const JOB: &str = concat!(
+    "{\n",
+    include_str!("../frame/leave.sh"),
+    include_str!("../frame/whole.sh"),
+    include_str!("sh/job.sh"),
+    "}\n"
+);
 
 /// How far jobs are. `(SANDBOX ATTEMPT NAME)…`; answers a line for each: `NAME pending|running|exited|absent`.
 pub const STATUS: &str = include_str!("sh/status.sh");

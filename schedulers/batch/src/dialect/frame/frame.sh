@@ -8,7 +8,8 @@
 #   ends            the signals by which the scheduler says that it is about to kill the job, or nothing
 #   walltime        in seconds, or nothing
 #   warn, after     a signal that this shell gives by itself after so many seconds, or nothing
-# Ends with 97 if another has started this, or it was fenced, and with 98 if it cannot write down who it is.
+# Ends with 97 if another has started this, or it was fenced, and with 98 if it cannot write down who it is, or the payload is
+# not whole: then it was never started.
 top=".attempt-$attempt"
 here="$top${task:+/task-$task}"
 # This also makes a network file system look at the folder afresh, so the fence below is seen.
@@ -17,6 +18,7 @@ here="$top${task:+/task-$task}"
 if ! { IFS= read -r line <"$top/id"; } 2>/dev/null; then
     { printf '%s\n' "$id" >"$top/id.job$task" && mv "$top/id.job$task" "$top/id"; } 2>/dev/null || exit 98
 fi
+[ -d "$here/started" ] || is_whole || exit 98
 if ! mkdir "$here/started" 2>/dev/null; then
     # The scheduler put it back into the queue after its node had failed. What ran there left no evidence, and never will.
     case "$again" in '' | 0) exit 97 ;; esac

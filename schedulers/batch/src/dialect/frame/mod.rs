@@ -4,11 +4,14 @@
 //! The frame starts the payload at most once, whatever the scheduler does, and leaves the [exit file](super::ExitFile),
 //! which is the only evidence of success. Each task of an array has a frame of its own, in a folder of its own.
 
-use super::{ScriptFile, job_file};
+use super::{ScriptFile, job_file, payload, sums};
 use crate::{JobSpec, Place};
 
 /// How every frame leaves evidence of its end: a function of the shell.
-pub(super) const LEAVE: &str = include_str!("leave.sh");
+const LEAVE: &str = include_str!("leave.sh");
+
+/// How every frame knows that the payload is what was sent: another one.
+const WHOLE: &str = include_str!("whole.sh");
 
 /// What is the same under every scheduler.
 const FRAME: &str = include_str!("frame.sh");
@@ -38,8 +41,13 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The file that the scheduler starts, with the sandbox as its working folder.
-    pub fn file(&self, spec: &JobSpec, place: &Place) -> ScriptFile {
+    /// The file that the scheduler starts, with the sandbox as its working folder, and those of the payload.
+    pub fn files(&self, spec: &JobSpec, place: &Place) -> Vec<ScriptFile> {
+        let payload = payload(spec, place);
+        std::iter::once(self.file(spec, place, &payload)).chain(payload).collect()
+    }
+
+    fn file(&self, spec: &JobSpec, place: &Place, payload: &[ScriptFile]) -> ScriptFile {
         let mut text = "#!/bin/sh\n".to_string();
         for line in &self.head {
             text += &format!("{line}\n");
@@ -56,17 +64,19 @@ impl Frame {
         let (warn, after) = warning.map_or_else(Default::default, |(signal, limit)| {
             (signal.name.as_str(), limit.saturating_sub(signal.before.seconds()).to_string())
         });
-        text += &format!("warn={warn} after={after}\n");
+        text += &format!("warn={warn} after={after}\n{}", sums(payload));
         if !self.enter.is_empty() {
             text += &format!("{}\n", self.enter);
         }
-        ScriptFile { name: job_file(name.attempt), text: text + LEAVE + FRAME, executable: true }
+        // The shell reads all of it before it does any of it, so a file that was cut off does nothing.
+        let text = text + "{\n" + LEAVE + WHOLE + FRAME + "}\n";
+        ScriptFile { name: job_file(name.attempt), text, executable: true }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Frame;
+    use super::{Frame, sums};
     use crate::{JobName, JobSpec, Place};
     use procession::{JournalUid, ProcessId};
 
@@ -85,10 +95,12 @@ mod tests {
             warns: true,
         };
         let spec = JobSpec { name: "a".into(), ..JobSpec::default() };
-        let file = frame.file(&spec, &place);
+        let [file, payload] = &frame.files(&spec, &place)[..] else { panic!("a frame and a payload") };
         let head = "#!/bin/sh\n#X -a b\nname=procession-00000007-1-2 attempt=2\nid=\"$X_ID\"\ntask=\n\
-            again=\"$X_AGAIN\"\npass=USR1\nends='TERM USR2' walltime=\nwarn= after=\ncd \"$X_DIR\" || exit 98\n# The time";
-        assert!(file.text.starts_with(head), "{}", &file.text[..300]);
+            again=\"$X_AGAIN\"\npass=USR1\nends='TERM USR2' walltime=\nwarn= after=\n";
+        let enter = "cd \"$X_DIR\" || exit 98\n{\n# The time";
+        let head = [head, &sums(std::slice::from_ref(payload)), enter].concat();
+        assert!(file.text.starts_with(&head) && file.text.ends_with("\n}\n"), "{}", &file.text[..400]);
         assert_eq!((file.name.as_str(), file.executable), (".job-2", true));
     }
 }

@@ -12,7 +12,6 @@ mod refusal;
 use super::queue::{self, Protocol, protocol};
 use super::{
     AnswerError, Call, Cancelled, Dialect, Force, Found, Frame, JobId, ScriptFile, Status, Submitted, framed,
-    payload,
 };
 use crate::poller::Pace;
 use crate::{JobName, JobSpec, Place, Said, SpecError};
@@ -61,7 +60,7 @@ impl Dialect for GridEngine {
             warns: true,
             ..Frame::default()
         };
-        std::iter::once(frame.file(spec, place)).chain(payload(spec, place)).collect()
+        frame.files(spec, place)
     }
 
     fn submit(&self, spec: &JobSpec, place: &Place) -> Call<Submitted> {

@@ -22,7 +22,7 @@ mod state;
 use super::answer::{read_cancelled, read_found};
 use super::{
     AnswerError, Call, Cancelled, Dialect, Force, Found, JobId, Refusal, ScriptFile, Status, Submitted,
-    framed, payload, sh,
+    framed, sh,
 };
 use crate::courier::Company;
 use crate::poller::Pace;
@@ -54,8 +54,7 @@ impl Dialect for Slurm {
     }
 
     fn files(&self, spec: &JobSpec, place: &Place) -> Vec<ScriptFile> {
-        let frame = options::frame(spec).file(spec, place);
-        std::iter::once(frame).chain(payload(spec, place)).collect()
+        options::frame(spec).files(spec, place)
     }
 
     fn submit(&self, spec: &JobSpec, place: &Place) -> Call<Submitted> {

@@ -2,7 +2,8 @@
 # walltime, and leaves evidence of its end. It runs in the sandbox, in a session of its own, and outlives its payload.
 # $1 name of the job  $2 attempt  $3 jobs at once, 0 for any number  $4 folder of the slots
 # $5 walltime in seconds, 0 for none  $6 signal before the walltime  $7 how many seconds before it, 0 for no signal
-# Ends with 97 if another has started this attempt, or it was fenced, and with 98 if it cannot write down who it is.
+# Ends with 97 if another has started this attempt, or it was fenced, and with 98 if it cannot write down who it is, or the
+# payload is not whole: then it was never started.
 LC_ALL=C
 export LC_ALL
 here=".attempt-$2"
@@ -33,6 +34,7 @@ if [ "$3" != 0 ]; then
     exec 8>&-
 fi
 
+is_whole || exit 98
 mkdir "$here/started" 2>/dev/null || exit 97
 clock
 began=$now

@@ -15,7 +15,8 @@ begun() {
     [ ! -d "$1/.attempt-$2" ] || answer unsure
 }
 begun "$1" "$2"
-[ -f "$1/.job-$2" ] && [ -f "$1/.payload-$2" ] || answer 'refused no-script'
+# A host that went down may have lost what is in them.
+[ -s "$1/.job-$2" ] && [ -s "$1/.payload-$2" ] || answer 'refused no-script'
 command -v setsid >/dev/null 2>&1 || answer 'refused no-setsid'
 if [ "$4" != 0 ]; then
     command -v flock >/dev/null 2>&1 || answer 'refused no-flock'

@@ -16,7 +16,8 @@ begun() {
     [ ! -d "$here" ] || answer unsure
 }
 begun
-[ -f "$sandbox/.job-$attempt" ] && [ -f "$sandbox/.payload-$attempt" ] || answer 'refused no-script'
+# A host that went down may have lost what is in them.
+[ -s "$sandbox/.job-$attempt" ] && [ -s "$sandbox/.payload-$attempt" ] || answer 'refused no-script'
 command -v sbatch >/dev/null 2>&1 || answer 'refused no-sbatch'
 # Of all who ever come this far for this attempt, one makes the folder. A reconciler may be that one.
 if ! mkdir "$here" 2>/dev/null; then
