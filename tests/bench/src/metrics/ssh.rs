@@ -71,9 +71,9 @@ impl Beside {
         })
     }
 
-    /// A lap that moves small files, which stay until the race is over: for half a minute ext4 passes over the inodes of
-    /// files that were removed, one by one, whenever it makes another (`recently_deleted` in `fs/ext4/ialloc.c`), so whoever
-    /// runs next would make files ten times as slowly as on any other day.
+    /// A lap that moves small files, which stay until all is measured: for some minutes ext4 passes over the inodes of files
+    /// that were removed, one by one, whenever it makes another (`recently_deleted` in `fs/ext4/ialloc.c`), so whoever runs
+    /// next would make files ten times as slowly as on any other day.
     fn moves_small<'a>(&'a self, name: &'static str, work: impl Fn(&Path) + 'a) -> Lane<'a> {
         let (folders, files, _) = SMALL;
         Lane::new(name, move || {
@@ -129,16 +129,16 @@ pub fn download_256m(plan: &Plan) -> Row {
 /// 2,000 files of 4 KiB in 50 folders, there.
 pub fn small_files_2000(plan: &Plan) -> Row {
     let limits = [Limit::LeastOf(0.7, "tar"), Limit::LeastOf(1.2, "rsync")];
-    small_files("small_files_2000", plan, &Beside::new(), &limits)
+    small_files("small_files_2000", plan, Beside::new(), &limits)
 }
 
 /// The same on a line with a round trip of 10 ms.
 pub fn small_files_2000_10ms(plan: &Plan) -> Row {
     let beside = Beside::on_a_line(Some(Duration::from_millis(5)));
-    small_files("small_files_2000_10ms", plan, &beside, &[Limit::LeastOf(0.6, "tar")])
+    small_files("small_files_2000_10ms", plan, beside, &[Limit::LeastOf(0.6, "tar")])
 }
 
-fn small_files(name: &'static str, plan: &Plan, beside: &Beside, limits: &[Limit]) -> Row {
+fn small_files(name: &'static str, plan: &Plan, beside: Beside, limits: &[Limit]) -> Row {
     let tree = small(beside.folder.path());
     let mut lanes = [
         beside.moves_small("ours", |to| {
@@ -148,6 +148,8 @@ fn small_files(name: &'static str, plan: &Plan, beside: &Beside, limits: &[Limit
         beside.moves_small("rsync", |to| beside.theirs.send_by_rsync(&tree, to)),
     ];
     let paces = race(plan.rounds.min(MOST_ROUNDS), &mut lanes);
+    drop(lanes);
+    plan.later.borrow_mut().push(beside.folder);
     a_second(name, "files/s", 1.0, &paces, limits)
 }
 
