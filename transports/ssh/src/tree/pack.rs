@@ -6,6 +6,7 @@
 
 use super::digests::{Tool, Total};
 use super::found::{Found, open};
+use super::plan::Plan;
 use super::script::dotted;
 use crate::disk::STEP;
 use procession::transport::reason;
@@ -50,15 +51,11 @@ struct Reading {
 }
 
 impl Packer {
-    /// What is to be sent, and which modes are to be set at the end, in that order.
-    pub(super) fn new(
-        tool: Tool,
-        send: Vec<Found>,
-        modes: &[(u32, RemotePath)],
-        progress: Progress,
-    ) -> Packer {
+    /// The stream of what is planned.
+    pub(super) fn new(tool: Tool, plan: Plan, progress: Progress) -> Packer {
+        let Plan { send, modes } = plan;
         let mut pairs = Vec::new();
-        for (mode, path) in modes {
+        for (mode, path) in &modes {
             pairs.extend(format!("{mode:04o}\0{}\0", dotted(path)).into_bytes());
         }
         let files = send.iter().filter(|found| found.kind == FileKind::File).count();

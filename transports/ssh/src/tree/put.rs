@@ -11,6 +11,7 @@ use super::digests::Tool;
 use super::found::{Found, Walked, is_dir, walk};
 use super::listing::{Entry, Listed};
 use super::pack::Packer;
+use super::plan::Sides;
 use super::scribe::{Expect, Heard, Scribe};
 use super::script::place;
 use super::send::{Sending, Sent};
@@ -30,6 +31,8 @@ pub(crate) struct Putting {
     place: Place,
     from: PathBuf,
     to: RemotePath,
+    /// The last part of `to`.
+    name: RemotePath,
     answer: Option<Answer<Manifest>>,
     report: Option<Fwd<Progress>>,
     progress: Progress,
@@ -72,6 +75,7 @@ impl Putting {
         Some(Putting {
             place,
             from: put.from,
+            name: to.name().and_then(|name| name.parse().ok()).unwrap_or_else(|| to.clone()),
             to,
             answer: Some(answer),
             report: put.progress,
@@ -161,24 +165,24 @@ impl Putting {
 
     /// When it is known what is here and what is there: files of the same size are compared first.
     fn look_closer(&mut self, cx: CX![]) {
-        let (Some(small), Some(here)) = (&self.small, &self.here) else { return };
-        let same_size = |found: &&Found| {
-            let there = here.get(&found.path);
-            found.kind == FileKind::File
-                && there.is_some_and(|there| there.kind == FileKind::File && there.size == found.size)
-        };
-        let candidates: Vec<(RemotePath, PathBuf)> =
-            small.iter().filter(same_size).map(|found| (found.path.clone(), found.place.clone())).collect();
-        let Some(scribe) = &self.scribe else { return };
-        // A file is called by its name there.
-        let name = |path: &RemotePath| match self.root {
-            Some(_) => path.clone(),
-            None => self.to.name().and_then(|name| name.parse().ok()).unwrap_or_else(|| path.clone()),
-        };
-        let asked: Vec<RemotePath> = candidates.iter().map(|(path, _)| name(path)).collect();
+        let (Some(sides), Some(scribe)) = (self.sides(), &self.scribe) else { return };
+        let files = sides.candidates().map(|found| (sides.on_host(&found.path).clone(), found.place.clone()));
+        let files: Vec<_> = files.collect();
+        let asked: Vec<RemotePath> = files.iter().map(|(name, _)| name.clone()).collect();
         self.agreement = Agreement::ask(scribe, &asked);
-        let renamed = candidates.into_iter().zip(asked).map(|((_, place), name)| (name, place)).collect();
-        self.hash(cx, Box::new(Hashing::new(self.tool, renamed)));
+        self.hash(cx, Box::new(Hashing::new(self.tool, files)));
+    }
+
+    /// What both sides have, once that is known.
+    fn sides(&self) -> Option<Sides<'_>> {
+        Some(Sides {
+            small: self.small.as_ref()?,
+            root: self.root,
+            here: self.here.as_ref()?,
+            is_dir: self.is_dir,
+            same: &self.digests,
+            name: &self.name,
+        })
     }
 
     fn hash(&mut self, cx: CX![], mut hashing: Box<Hashing>) {
@@ -207,64 +211,17 @@ impl Putting {
     /// When both sides have hashed: sends what is not there.
     fn compare(&mut self, cx: CX![]) {
         let Some(same) = self.agreement.same() else { return };
-        let (Some(small), Some(here)) = (&self.small, &self.here) else { return };
         for (path, digest) in same {
             let path = if self.root.is_some() { path } else { RemotePath::here() };
             self.digests.insert(path, digest);
         }
-        let mut send = Vec::new();
-        let mut modes = Vec::new();
-        for found in small {
-            let there = here.get(&found.path);
-            let same_mode = there.is_some_and(|there| there.mode & 0o777 == found.mode);
-            match found.kind {
-                FileKind::Dir => {
-                    if (self.is_dir && !same_mode) || found.mode & 0o700 != 0o700 {
-                        modes.push((found.mode, found.path.clone()));
-                    }
-                    send.push(found.clone());
-                }
-                FileKind::File if self.digests.contains_key(&found.path) => {
-                    self.progress.bytes += found.size;
-                    self.progress.files += 1;
-                    if !same_mode {
-                        modes.push((found.mode, self.on_host(&found.path)));
-                    }
-                }
-                FileKind::Link if there.is_some_and(|there| there.target.as_ref() == Some(&found.target)) => {
-                    self.progress.files += 1;
-                }
-                FileKind::File | FileKind::Link | FileKind::Other => send.push(found.clone()),
-            }
-        }
-        // From the inside out: nothing can be reached through a directory that is closed.
-        modes.reverse();
-        if let Some(mode) = self.root {
-            let root = Found {
-                path: RemotePath::here(),
-                place: PathBuf::new(),
-                kind: FileKind::Dir,
-                size: 0,
-                mode,
-                target: String::new(),
-            };
-            send.insert(0, root);
-            if self.is_dir || mode & 0o700 != 0o700 {
-                modes.push((mode, RemotePath::here()));
-            }
-        }
-        let Some(scribe) = &self.scribe else { return };
+        let mut progress = self.progress;
+        let (Some(sides), Some(scribe)) = (self.sides(), &self.scribe) else { return };
+        let plan = sides.plan(&mut progress);
         scribe.command("fill".to_owned(), &[], &[Expect::Word, Expect::List]);
-        self.packer = Some(Box::new(Packer::new(self.tool, send, &modes, self.progress)));
+        self.packer = Some(Box::new(Packer::new(self.tool, plan, progress)));
+        self.progress = progress;
         self.pack(cx);
-    }
-
-    /// What a path of the tree is called where commands for it begin.
-    fn on_host(&self, path: &RemotePath) -> RemotePath {
-        match self.root {
-            Some(_) => path.clone(),
-            None => self.to.name().and_then(|name| name.parse().ok()).unwrap_or_else(|| path.clone()),
-        }
     }
 
     fn pack(&mut self, cx: CX![]) {
