@@ -19,6 +19,7 @@ mod scenarios;
 
 use clap::{Parser, Subcommand};
 use metrics::{CORE, Metric, Plan, SLURM, SSH};
+use std::cell::RefCell;
 use std::process::{Command, ExitCode, Stdio};
 
 /// Measures Procession beside its peers: raw stakker, a tokio LocalSet prototype, plain rusqlite loops, bare posix_spawn,
@@ -86,7 +87,7 @@ fn measure(args: &Args, all: &[Metric], wanted: &[String]) -> ExitCode {
         all.iter().for_each(|(name, _)| eprintln!("    {name}"));
         return ExitCode::from(2);
     }
-    let plan = Plan { rounds: args.rounds.max(1), counts: has_valgrind() };
+    let plan = Plan { rounds: args.rounds.max(1), counts: has_valgrind(), later: RefCell::default() };
     if !args.json {
         println!("{}", report::HEAD);
     }

@@ -8,6 +8,8 @@ mod slurm;
 mod ssh;
 
 use crate::report::Row;
+use std::cell::RefCell;
+use tempfile::TempDir;
 
 /// How to measure.
 pub struct Plan {
@@ -15,6 +17,8 @@ pub struct Plan {
     pub rounds: usize,
     /// Whether valgrind is there to count instructions.
     pub counts: bool,
+    /// Folders that are removed when all is measured, because their removal would disturb what is measured after it.
+    pub later: RefCell<Vec<TempDir>>,
 }
 
 /// A name and what measures it.

@@ -8,7 +8,6 @@ use super::locks::{Budget, Locks};
 use super::pulse::{Patience, Pulse, endurance};
 use super::wire::Wire;
 use crate::talk::{Talk, Window};
-use ssh2::MethodType;
 use std::time::{Duration, Instant};
 
 /// How long the server may keep a channel that we have left before the session gets no new work: its process goes on, and
@@ -61,8 +60,11 @@ pub(super) struct Ended {
 
 impl Traffic {
     pub(super) fn new(wire: Wire, patience: Patience, now: Instant) -> Traffic {
-        let endurance = endurance(wire.ssh().methods(MethodType::CryptCs));
+        let cipher = wire.cipher();
+        let maker = if procession_chachapoly::is_in_place() { "OpenSSL" } else { "libssh2" };
+        log::debug!("a session is open, encrypted with {cipher:?}; ChaCha20 is that of {maker}");
         Traffic {
+            endurance: endurance(cipher),
             talks: Vec::new(),
             locks: Locks::default(),
             next: 0,
@@ -70,7 +72,6 @@ impl Traffic {
             piece: vec![0; Window::Bulk.piece()].into(),
             pulse: Pulse::new(now),
             moved: [0; 2],
-            endurance,
             doubt: false,
             worn: false,
             patience,

@@ -4,7 +4,7 @@ use procession::transport::TransportError;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::net::{Shutdown, shutdown, sockopt};
-use ssh2::ErrorCode;
+use ssh2::{ErrorCode, MethodType};
 use stakker::Fwd;
 use stakker_mio::mio::Interest;
 use stakker_mio::{FdSource, MioPoll, MioSource, Ready};
@@ -84,6 +84,11 @@ impl Wire {
     /// libssh2, for the handshake.
     pub(crate) fn ssh_mut(&mut self) -> &mut ssh2::Session {
         &mut self.ssh
+    }
+
+    /// What we encrypt with, once that is agreed on.
+    pub(crate) fn cipher(&self) -> Option<&str> {
+        self.ssh.methods(MethodType::CryptCs)
     }
 
     /// The two apart, so that libssh2 can go to another thread.

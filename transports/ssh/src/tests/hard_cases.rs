@@ -298,7 +298,7 @@ const ALL: [&str; 14] =
 
 #[test]
 fn any_tool_for_hashes_will_do_and_a_missing_program_is_named() {
-    for tools in [&["openssl"][..], &["sha256sum"], &["shasum", "perl"]] {
+    for tools in [&["b3sum"][..], &["openssl"], &["sha256sum"], &["shasum", "perl"]] {
         let mut world = World::new(|_| {});
         let path = programs(&mut world, &[&ALL[..], tools].concat());
         world.rig().borrow_mut().path = Some(path);

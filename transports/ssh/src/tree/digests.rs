@@ -51,9 +51,46 @@ impl Summer {
     pub(super) fn sum(&self) -> Sum {
         match self {
             Summer::Blake3(digester) => digester.digest().to_string(),
-            Summer::Sha256(hasher) => {
-                hasher.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-            }
+            Summer::Sha256(hasher) => hexadecimal(hasher),
+        }
+    }
+}
+
+/// The hash of many files, as the host makes it of what arrived (`all` in `host.sh`): of their contents one after the other; or,
+/// because `b3sum` reads files faster than a pipe, of its own output for each of them.
+pub(super) enum Total {
+    Contents(Sha256),
+    Lines(Box<Digester>),
+}
+
+impl Total {
+    pub(super) fn new(tool: Tool) -> Total {
+        match tool {
+            Tool::Blake3 => Total::Lines(Box::default()),
+            Tool::Sha256 => Total::Contents(Sha256::new()),
+        }
+    }
+
+    /// Some more of a file.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        match self {
+            Total::Contents(hasher) => hasher.update(bytes),
+            Total::Lines(_) => {}
+        }
+    }
+
+    /// All of a file has come, and this is what it holds.
+    pub(super) fn whole(&mut self, digest: &Digest) {
+        match self {
+            Total::Contents(_) => {}
+            Total::Lines(lines) => lines.update(format!("{digest}\n").as_bytes()),
+        }
+    }
+
+    pub(super) fn sum(&self) -> Sum {
+        match self {
+            Total::Contents(hasher) => hexadecimal(hasher),
+            Total::Lines(lines) => lines.digest().to_string(),
         }
     }
 }
@@ -92,6 +129,10 @@ impl Both {
             Summer::Sha256(_) => self.theirs.sum(),
         }
     }
+}
+
+fn hexadecimal(hasher: &Sha256) -> Sum {
+    hasher.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A line of a tool that hashed named files: the hash and the name. None for anything else, as an error that it prints.

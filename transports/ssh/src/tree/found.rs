@@ -32,6 +32,11 @@ pub(super) struct Walked {
     pub(super) found: Vec<Found>,
 }
 
+/// Whether `from` is a directory, or a link to one.
+pub(super) fn is_dir(from: &Path) -> Result<bool> {
+    Ok(std::fs::metadata(from).map_err(|e| reason::at(from, &e))?.is_dir())
+}
+
 /// Looks at all that is at `from`. A link that is named by the user is followed; links in a tree are not, and must not leave
 /// it.
 pub(super) fn walk(from: &Path) -> Result<Walked> {

@@ -11,13 +11,19 @@ elif has openssl; then tool=sha256; hash="openssl dgst -sha256 -r";
 elif has sha256sum; then tool=sha256; hash=sha256sum;
 elif has shasum; then tool=sha256; hash="shasum -a 256";
 else tool=none; fi;
-set +f; unset v send; IFS=" ";
+set +f; unset v send taker lister; IFS=" ";
 printf "\0procession 1 %s\0" "$tool";
 for p in tar xargs find dd; do has "$p" || { say "lacks $p"; exit 1; }; done;
 [ "$tool" = none ] && { say "lacks sha256sum"; exit 1; };
+# What the tools of this host can do is found out when it is needed, or while the other side is busy.
+can_take() {
+[ -z "$taker" ] || return 0; taker=1;
 if dd bs=1 count=0 iflag=fullblock </dev/null >/dev/null 2>&1;
 then take() { dd bs="$1" count=1 iflag=fullblock 2>/dev/null; };
 else take() { head -c "$1"; }; fi;
+};
+can_list() {
+[ -z "$lister" ] || return 0; lister=1;
 if find . -prune -printf "" >/dev/null 2>&1; then
 list() { find . -mindepth 1 -printf "%y %m %s %P\0%l\0"; };
 one() { find "$1" -prune -printf "%y %m %s .\0%l\0"; };
@@ -26,28 +32,32 @@ show="set -f; for f do set -- \$(ls -ldn \"\$f\"); l=\$(readlink \"\$f\" 2>/dev/
 list() { find . -name . -o -exec sh -c "unset n; $show" sh {} +; };
 one() { n=. sh -c "$show" sh "$1"; };
 fi;
+};
+# Named files together: b3sum reads them itself, and its output stands for them.
+all() { case $tool in blake3) xargs -0 b3sum --no-names --;; *) xargs -0 cat --;; esac; };
+half() { h=$(if [ -s "$1" ]; then all <"$1"; fi | $hash); printf "%s\n" "${h%% *}"; };
 mv="t=\$1; shift; exec mv -f -- \"\$@\" \"\$t\""; export mv;
 each_dir="for d do find \"\$d/.\" -name . -o -type d -prune -o -exec sh -c \"\$mv\" sh \"../../\$d/\" {} + || exit 1; done"; export each_dir;
 put() {
 kind=$1; stage=$2; un "$3"; dest=$v;
 case $dest in */*) up=${dest%/*}; up=${up:-/};; *) up=.;; esac; name=${dest##*/};
-mkdir -p -- "$up" || fail above;
+[ -d "$up" ] || mkdir -p -- "$up" || fail above;
 here=none; if [ -d "$dest" ]; then here=dir; elif [ -e "$dest" ] || [ -L "$dest" ]; then here=other; fi;
 case $kind-$here in
-tree-dir) cd -- "$dest" || fail enter; say dir; list || fail list;;
+tree-dir) can_list; cd -- "$dest" || fail enter; say dir; list || fail list;;
 tree-other|file-dir) say exists; exit 1;;
-file-other) cd -- "$up" || fail enter; say file; one "./$name" || fail list;;
+file-other) can_list; cd -- "$up" || fail enter; say file; one "./$name" || fail list;;
 *) cd -- "$up" || fail enter; say none;;
 esac;
-say end; base=$(pwd);
+say end; base=$PWD; can_list;
 };
 fill() {
 trap "rm -rf -- \"\$base/\$stage\"" EXIT; trap "exit 1" HUP INT TERM PIPE;
 mkdir -- "./$stage" || fail stage;
 (cd "./$stage" && exec tar -xpomf -) || fail tar;
 [ -f "./$stage/sum" ] || fail cut;
-got=$(cd "./$stage" && xargs -0 cat -- <list | $hash); read -r want <"./$stage/sum";
-[ "${got%% *}" = "$want" ] || fail sum;
+got=$(cd "./$stage" && { half list0 >got & half list1; wait; cat got; });
+[ "$got" = "$(cat "./$stage/sum")" ] || fail sum;
 case $kind-$here in
 tree-dir)
 (cd "./$stage/t" && find . -type d -exec sh -c "for d do [ -d \"../../\$d\" ] || mkdir -- \"../../\$d\" || exit 1; done" sh {} +) || fail move;
@@ -60,7 +70,7 @@ rm -rf -- "$base/$stage"; trap - EXIT;
 say done; if [ $kind = tree ]; then list || fail list; else one "./$name" || fail list; fi; say end; exit 0;
 };
 get() {
-un "$1"; if cd -- "$v" 2>/dev/null; then say dir; list || fail list; say end; else ls -d -- "$v/." >/dev/null; fail enter; fi;
+can_list; un "$1"; if cd -- "$v" 2>/dev/null; then say dir; list || fail list; say end; else ls -d -- "$v/." >/dev/null; fail enter; fi;
 };
 each="h=\$($hash <\"\$1\" 2>/dev/null); printf \"%s\\0\" \"\${h%% *}-\"";
 part() { un "$1"; h=$(dd if="$v" bs=1048576 skip="$2" count="$3" 2>/dev/null | $hash); say "${h%% *}"; };
@@ -77,12 +87,12 @@ un "$1"; was=absent; if [ -e "$v" ] || [ -L "$v" ]; then was=removed; fi; rm -rf
 while read -r verb a b c d; do case $verb in
 put) put "$a" "$b" "$c";;
 get) get "$a";;
-hash) take "$a" | xargs -0 $hash 2>/dev/null | tr "\n" "\0"; say end;;
-each) take "$a" | xargs -0 -n 1 sh -c "$each" sh; say end;;
+hash) can_take; take "$a" | xargs -0 $hash 2>/dev/null | tr "\n" "\0"; say end;;
+each) can_take; take "$a" | xargs -0 -n 1 sh -c "$each" sh; say end;;
 part) part "$a" "$b" "$c";;
 fill) fill;;
-sum) h=$(take "$a" | xargs -0 cat -- | $hash); say "${h%% *}";;
-send) [ -n "$send" ] || { send="tar --no-unquote -cf -"; $send -T /dev/null >/dev/null 2>&1 || send="tar -cf -"; };
+sum) can_take; h=$(take "$a" | xargs -0 cat -- | $hash); say "${h%% *}";;
+send) can_take; [ -n "$send" ] || { send="tar --no-unquote -cf -"; $send -T /dev/null >/dev/null 2>&1 || send="tar -cf -"; };
 take "$a" | xargs -0 $send || exit 1;;
 raw) raw "$a" "$b" "$c" "$d";;
 gone) gone "$a";;

@@ -13,6 +13,7 @@ mod fuzzed;
 mod get;
 mod listing;
 mod pack;
+mod plan;
 mod put;
 mod reader;
 mod remove;

@@ -1,11 +1,12 @@
 //! The small files of a tree as one tar stream, read and hashed step by step.
 //!
-//! The stream holds what is sent below `t`, and three notes for the host: `list` (the files, in their order), `sum` (the
-//! hash of their contents one after the other) and `modes` (pairs of a mode and a path, to be set at the end). `sum` comes
-//! last: a stream that was cut has none.
+//! The stream holds what is sent below `t`, and notes for the host: `list0` and `list1` (the two halves of the files, in their
+//! order, which it hashes at the same time), `modes` (pairs of a mode and a path, to be set at the end) and `sum` (the hashes of
+//! the halves, the second one first). `sum` comes last: a stream that was cut has none.
 
-use super::digests::{Summer, Tool};
+use super::digests::{Tool, Total};
 use super::found::{Found, open};
+use super::plan::Plan;
 use super::script::dotted;
 use crate::disk::STEP;
 use procession::transport::reason;
@@ -25,8 +26,9 @@ const SHORT: usize = 100;
 pub(super) struct Packer {
     left: VecDeque<Found>,
     open: Option<Reading>,
-    all: Summer,
-    list: Vec<u8>,
+    halves: [Half; 2],
+    /// How many files are still to go into the first half.
+    first: usize,
     modes: Vec<u8>,
     digests: BTreeMap<RemotePath, Digest>,
     ended: bool,
@@ -34,30 +36,34 @@ pub(super) struct Packer {
     pub(super) progress: Progress,
 }
 
+/// Files that the host hashes together.
+struct Half {
+    list: Vec<u8>,
+    total: Total,
+}
+
 struct Reading {
     found: Found,
+    half: usize,
     file: File,
     left: u64,
     digester: Digester,
 }
 
 impl Packer {
-    /// What is to be sent, and which modes are to be set at the end, in that order.
-    pub(super) fn new(
-        tool: Tool,
-        send: Vec<Found>,
-        modes: &[(u32, RemotePath)],
-        progress: Progress,
-    ) -> Packer {
+    /// The stream of what is planned.
+    pub(super) fn new(tool: Tool, plan: Plan, progress: Progress) -> Packer {
+        let Plan { send, modes } = plan;
         let mut pairs = Vec::new();
-        for (mode, path) in modes {
+        for (mode, path) in &modes {
             pairs.extend(format!("{mode:04o}\0{}\0", dotted(path)).into_bytes());
         }
+        let files = send.iter().filter(|found| found.kind == FileKind::File).count();
         Packer {
             left: send.into(),
             open: None,
-            all: Summer::new(tool),
-            list: Vec::new(),
+            halves: [(); 2].map(|()| Half { list: Vec::new(), total: Total::new(tool) }),
+            first: files.div_ceil(2),
             modes: pairs,
             digests: BTreeMap::new(),
             ended: false,
@@ -107,9 +113,11 @@ impl Packer {
                     return Err(shrunk(&found));
                 }
                 entry(out, EntryType::Regular, &name, found.mode, found.size, "");
-                self.list.extend(format!("./{name}\0").into_bytes());
+                let half = usize::from(self.first == 0);
+                self.first = self.first.saturating_sub(1);
+                self.halves[half].list.extend(format!("./{name}\0").into_bytes());
                 let left = found.size;
-                self.open = Some(Reading { found, file, left, digester: Digester::default() });
+                self.open = Some(Reading { found, half, file, left, digester: Digester::default() });
             }
             FileKind::Other => {
                 return Err(TransportError::Refused(format!("{} cannot be copied", found.place.display())));
@@ -134,12 +142,15 @@ impl Packer {
             }
         }
         open.digester.update(&out[start..]);
-        self.all.update(&out[start..]);
+        let total = &mut self.halves[open.half].total;
+        total.bytes(&out[start..]);
         open.left -= piece as u64;
         self.progress.bytes += piece as u64;
         if open.left == 0 {
             pad(out, open.found.size);
-            self.digests.insert(open.found.path.clone(), open.digester.digest());
+            let digest = open.digester.digest();
+            total.whole(&digest);
+            self.digests.insert(open.found.path.clone(), digest);
             self.progress.files += 1;
             self.open = None;
         }
@@ -147,8 +158,15 @@ impl Packer {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
-        let sum = format!("{}\n", self.all.sum());
-        for (name, bytes) in [("list", &self.list[..]), ("modes", &self.modes[..]), ("sum", sum.as_bytes())] {
+        let [first, second] = &self.halves;
+        let sum = format!("{}\n{}\n", second.total.sum(), first.total.sum());
+        let notes = [
+            ("list0", &first.list),
+            ("list1", &second.list),
+            ("modes", &self.modes),
+            ("sum", &sum.into_bytes()),
+        ];
+        for (name, bytes) in notes {
             whole(out, EntryType::Regular, name, bytes);
         }
         out.resize(out.len() + 2 * BLOCK, 0);

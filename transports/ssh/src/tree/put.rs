@@ -1,15 +1,17 @@
 //! Sends a file or a tree: one conversation for all that is small, and then the large files one by one.
 //!
 //! ```text
-//! walk here -> open -> what is there -> hashes of both sides -> tar there -> moved, and read back -> large files -> answer
-//!                              \__ nothing of the same size ___/
+//! walk here ─────────┐
+//! open, what is there ┴> hashes of both sides -> tar there -> moved, and read back -> large files -> answer
+//!                      \__ nothing of the same size ___/
 //! ```
 
 use super::compare::{Agreement, Hashing};
 use super::digests::Tool;
-use super::found::{Found, Walked, walk};
+use super::found::{Found, Walked, is_dir, walk};
 use super::listing::{Entry, Listed};
 use super::pack::Packer;
+use super::plan::Sides;
 use super::scribe::{Expect, Heard, Scribe};
 use super::script::place;
 use super::send::{Sending, Sent};
@@ -22,11 +24,15 @@ use procession::transport::{
 };
 use stakker::{ActorOwn, CX, Fwd, actor, call, fwd_to, ret_nop, ret_some_to, ret_to, stop};
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 
 /// One transfer to a host.
 pub(crate) struct Putting {
     place: Place,
+    from: PathBuf,
     to: RemotePath,
+    /// The last part of `to`.
+    name: RemotePath,
     answer: Option<Answer<Manifest>>,
     report: Option<Fwd<Progress>>,
     progress: Progress,
@@ -35,11 +41,13 @@ pub(crate) struct Putting {
     tool: Tool,
     /// The mode of the root, if it is a directory.
     root: Option<u32>,
-    /// What is sent in one stream, and what is sent by itself.
-    small: Vec<Found>,
+    /// What is sent in one stream, once it is known, and what is sent by itself.
+    small: Option<Vec<Found>>,
     large: VecDeque<Found>,
     /// What was there before, once it is known.
     here: Option<BTreeMap<RemotePath, Listed>>,
+    /// All that is small was read back.
+    is_read_back: bool,
     is_dir: bool,
     agreement: Agreement,
     /// Home, or on the disk's thread.
@@ -62,10 +70,12 @@ impl Putting {
         if let Some(cancel) = &put.cancel {
             cancel.on_cancel(ret_some_to!([cx], on_cancel() as ()));
         }
-        let from = put.from;
-        place.disk.step(move || walk(&from), ret_to!([cx], on_walked() as (Result<Walked, TransportError>)));
+        let from = put.from.clone();
+        place.disk.step(move || is_dir(&from), ret_to!([cx], on_looked() as (Result<bool, TransportError>)));
         Some(Putting {
             place,
+            from: put.from,
+            name: to.name().and_then(|name| name.parse().ok()).unwrap_or_else(|| to.clone()),
             to,
             answer: Some(answer),
             report: put.progress,
@@ -74,9 +84,10 @@ impl Putting {
             scribe: None,
             tool: Tool::Sha256,
             root: None,
-            small: Vec::new(),
+            small: None,
             large: VecDeque::new(),
             here: None,
+            is_read_back: false,
             is_dir: false,
             agreement: Agreement::default(),
             packer: None,
@@ -87,25 +98,48 @@ impl Putting {
         })
     }
 
+    /// A folder needs a conversation whatever is in it: the host gets ready while we walk.
+    fn on_looked(&mut self, cx: CX![], looked: Option<Result<bool, TransportError>>) {
+        match looked.unwrap_or_else(|| Err(lost())) {
+            Ok(true) => self.talk(cx, "tree"),
+            Ok(false) => {}
+            Err(why) => return self.end(cx, Err(why)),
+        }
+        let (from, walked) =
+            (self.from.clone(), ret_to!([cx], on_walked() as (Result<Walked, TransportError>)));
+        self.place.disk.step(move || walk(&from), walked);
+    }
+
+    fn talk(&mut self, cx: CX![], kind: &str) {
+        let (scribe, talk) = Scribe::new(self.to.as_str(), fwd_to!([cx], on_heard() as (Heard)));
+        let command = format!("put {kind} {} {}", part_name(), place(&self.to));
+        scribe.command(command, &[], &[Expect::Word, Expect::List]);
+        self.scribe = Some(scribe);
+        self.place.open.fwd(talk);
+    }
+
     fn on_walked(&mut self, cx: CX![], walked: Option<Result<Walked, TransportError>>) {
         let walked = match walked.unwrap_or_else(|| Err(lost())) {
+            _ if self.verdict.is_some() => return,
             Ok(walked) => walked,
-            Err(why) => return self.end(cx, Err(why)),
+            Err(why) => return self.stop(cx, why),
         };
         self.root = walked.root;
         let is_large = |found: &Found| found.kind == FileKind::File && found.size >= LARGE;
         let (large, small) = walked.found.into_iter().partition::<Vec<_>, _>(is_large);
         self.progress.total = large.iter().chain(&small).map(|found| found.size).sum();
-        (self.small, self.large) = (small, large.into());
-        if self.root.is_none() && self.small.is_empty() {
-            return self.next_large(cx);
+        let nothing = self.root.is_none() && small.is_empty();
+        (self.small, self.large) = (Some(small), large.into());
+        match (&self.scribe, self.root) {
+            (None, _) if nothing => self.next_large(cx),
+            (None, None) => self.talk(cx, "file"),
+            (Some(_), Some(_)) => self.look_closer(cx),
+            // A file has become a folder, or the other way round, between two looks.
+            (None, Some(_)) | (Some(_), None) => {
+                let why = "it changed while it was looked at".to_owned();
+                self.stop(cx, TransportError::Io { path: self.from.display().to_string(), why });
+            }
         }
-        let (scribe, talk) = Scribe::new(self.to.as_str(), fwd_to!([cx], on_heard() as (Heard)));
-        let kind = if self.root.is_some() { "tree" } else { "file" };
-        let command = format!("put {kind} {} {}", part_name(), place(&self.to));
-        scribe.command(command, &[], &[Expect::Word, Expect::List]);
-        self.scribe = Some(scribe);
-        self.place.open.fwd(talk);
     }
 
     fn on_heard(&mut self, cx: CX![], heard: Heard) {
@@ -115,8 +149,11 @@ impl Putting {
             _ if self.verdict.is_some() => {}
             Heard::Hello(tool) => self.tool = tool,
             Heard::Word(word) => self.is_dir |= word == "dir",
-            Heard::List(entries) if self.here.is_none() => self.on_here(cx, entries),
-            Heard::List(entries) => self.on_read_back(cx, entries),
+            Heard::List(entries) if self.here.is_none() => {
+                self.here = Some(named(entries));
+                self.look_closer(cx);
+            }
+            Heard::List(entries) => self.on_read_back(entries),
             Heard::Words(whose, words) => {
                 self.agreement.on_theirs(whose, &words);
                 self.compare(cx);
@@ -126,31 +163,26 @@ impl Putting {
         }
     }
 
-    /// What is there: files of the same size are compared first.
-    fn on_here(&mut self, cx: CX![], entries: Vec<Entry>) {
-        let here = named(entries);
-        let same_size = |found: &&Found| {
-            let there = here.get(&found.path);
-            found.kind == FileKind::File
-                && there.is_some_and(|there| there.kind == FileKind::File && there.size == found.size)
-        };
-        let candidates: Vec<(RemotePath, std::path::PathBuf)> = self
-            .small
-            .iter()
-            .filter(same_size)
-            .map(|found| (found.path.clone(), found.place.clone()))
-            .collect();
-        self.here = Some(here);
-        let Some(scribe) = &self.scribe else { return };
-        // A file is called by its name there.
-        let name = |path: &RemotePath| match self.root {
-            Some(_) => path.clone(),
-            None => self.to.name().and_then(|name| name.parse().ok()).unwrap_or_else(|| path.clone()),
-        };
-        let asked: Vec<RemotePath> = candidates.iter().map(|(path, _)| name(path)).collect();
+    /// When it is known what is here and what is there: files of the same size are compared first.
+    fn look_closer(&mut self, cx: CX![]) {
+        let (Some(sides), Some(scribe)) = (self.sides(), &self.scribe) else { return };
+        let files = sides.candidates().map(|found| (sides.on_host(&found.path).clone(), found.place.clone()));
+        let files: Vec<_> = files.collect();
+        let asked: Vec<RemotePath> = files.iter().map(|(name, _)| name.clone()).collect();
         self.agreement = Agreement::ask(scribe, &asked);
-        let renamed = candidates.into_iter().zip(asked).map(|((_, place), name)| (name, place)).collect();
-        self.hash(cx, Box::new(Hashing::new(self.tool, renamed)));
+        self.hash(cx, Box::new(Hashing::new(self.tool, files)));
+    }
+
+    /// What both sides have, once that is known.
+    fn sides(&self) -> Option<Sides<'_>> {
+        Some(Sides {
+            small: self.small.as_ref()?,
+            root: self.root,
+            here: self.here.as_ref()?,
+            is_dir: self.is_dir,
+            same: &self.digests,
+            name: &self.name,
+        })
     }
 
     fn hash(&mut self, cx: CX![], mut hashing: Box<Hashing>) {
@@ -179,64 +211,17 @@ impl Putting {
     /// When both sides have hashed: sends what is not there.
     fn compare(&mut self, cx: CX![]) {
         let Some(same) = self.agreement.same() else { return };
-        let Some(here) = &self.here else { return };
         for (path, digest) in same {
             let path = if self.root.is_some() { path } else { RemotePath::here() };
             self.digests.insert(path, digest);
         }
-        let mut send = Vec::new();
-        let mut modes = Vec::new();
-        for found in &self.small {
-            let there = here.get(&found.path);
-            let same_mode = there.is_some_and(|there| there.mode & 0o777 == found.mode);
-            match found.kind {
-                FileKind::Dir => {
-                    if (self.is_dir && !same_mode) || found.mode & 0o700 != 0o700 {
-                        modes.push((found.mode, found.path.clone()));
-                    }
-                    send.push(found.clone());
-                }
-                FileKind::File if self.digests.contains_key(&found.path) => {
-                    self.progress.bytes += found.size;
-                    self.progress.files += 1;
-                    if !same_mode {
-                        modes.push((found.mode, self.on_host(&found.path)));
-                    }
-                }
-                FileKind::Link if there.is_some_and(|there| there.target.as_ref() == Some(&found.target)) => {
-                    self.progress.files += 1;
-                }
-                FileKind::File | FileKind::Link | FileKind::Other => send.push(found.clone()),
-            }
-        }
-        // From the inside out: nothing can be reached through a directory that is closed.
-        modes.reverse();
-        if let Some(mode) = self.root {
-            let root = Found {
-                path: RemotePath::here(),
-                place: std::path::PathBuf::new(),
-                kind: FileKind::Dir,
-                size: 0,
-                mode,
-                target: String::new(),
-            };
-            send.insert(0, root);
-            if self.is_dir || mode & 0o700 != 0o700 {
-                modes.push((mode, RemotePath::here()));
-            }
-        }
-        let Some(scribe) = &self.scribe else { return };
+        let mut progress = self.progress;
+        let (Some(sides), Some(scribe)) = (self.sides(), &self.scribe) else { return };
+        let plan = sides.plan(&mut progress);
         scribe.command("fill".to_owned(), &[], &[Expect::Word, Expect::List]);
-        self.packer = Some(Box::new(Packer::new(self.tool, send, &modes, self.progress)));
+        self.packer = Some(Box::new(Packer::new(self.tool, plan, progress)));
+        self.progress = progress;
         self.pack(cx);
-    }
-
-    /// What a path of the tree is called where commands for it begin.
-    fn on_host(&self, path: &RemotePath) -> RemotePath {
-        match self.root {
-            Some(_) => path.clone(),
-            None => self.to.name().and_then(|name| name.parse().ok()).unwrap_or_else(|| path.clone()),
-        }
     }
 
     fn pack(&mut self, cx: CX![]) {
@@ -272,15 +257,14 @@ impl Putting {
     }
 
     /// What is there now.
-    fn on_read_back(&mut self, cx: CX![], entries: Vec<Entry>) {
+    fn on_read_back(&mut self, entries: Vec<Entry>) {
         let there = named(entries);
-        for found in std::mem::take(&mut self.small) {
+        for found in self.small.take().unwrap_or_default() {
             if let Err(why) = self.read_back(&found, &there) {
-                self.fail(why);
-                return;
+                return self.fail(why);
             }
         }
-        let _ = cx;
+        self.is_read_back = true;
     }
 
     fn read_back(
@@ -313,7 +297,7 @@ impl Putting {
         self.scribe = None;
         match (self.verdict.take(), how) {
             (Some(why), _) | (None, Err(why)) => self.end(cx, Err(why)),
-            (None, Ok(0)) if self.small.is_empty() => self.next_large(cx),
+            (None, Ok(0)) if self.is_read_back => self.next_large(cx),
             (None, Ok(code)) => {
                 let why = format!("the host ended the transfer to {} with {code}", self.to);
                 self.end(cx, Err(TransportError::Protocol(why)));
@@ -352,15 +336,20 @@ impl Putting {
     }
 
     fn on_cancel(&mut self, cx: CX![]) {
-        if let Some(sending) = &self.sending {
-            call!([sending], on_cancel());
-        } else if self.scribe.as_ref().is_some_and(Scribe::is_placed) {
-            self.fail(TransportError::Cancelled);
-        } else {
-            // Nothing has happened on the host, and nothing will.
-            self.scribe.iter().for_each(Scribe::give_up);
-            self.end(cx, Err(TransportError::Cancelled));
+        match &self.sending {
+            Some(sending) => call!([sending], on_cancel()),
+            None => self.stop(cx, TransportError::Cancelled),
         }
+    }
+
+    /// Gives up before any large file is under way.
+    fn stop(&mut self, cx: CX![], why: TransportError) {
+        if self.scribe.as_ref().is_some_and(Scribe::is_placed) {
+            return self.fail(why);
+        }
+        // Nothing has happened on the host, and nothing will.
+        self.scribe.iter().for_each(Scribe::give_up);
+        self.end(cx, Err(why));
     }
 
     /// Ends the conversation; the answer comes when the host has tidied up.
