@@ -314,10 +314,9 @@ impl Commands {
         }
     }
 
-    /// Whether the last of the group has gone. After the leader was reaped its number stays taken as long as there is a
-    /// group of this number.
+    /// Whether the last of the group has gone. The number of the leader stays taken as long as there is a group of this number.
     fn look(&mut self, cx: CX![], os: OsProcess, looks: u32) {
-        let is_left = os.has_orphans(self.boot);
+        let is_left = os.has_group(self.boot);
         if is_left && looks < QUICK_LOOKS {
             after!(LOOK, [cx], look(os, looks + 1));
         } else if is_left && os.has_living_orphans() {

@@ -56,6 +56,12 @@ impl OsProcess {
             && self.pid().is_some_and(|pid| test_kill_process_group(pid).is_ok())
     }
 
+    /// Whether there is still a group of its number: it is not reaped yet (a process that is not our child is reaped whenever
+    /// its parent likes), or others are left.
+    pub(super) fn has_group(&self, boot: u64) -> bool {
+        self.is_there(boot) || self.has_orphans(boot)
+    }
+
     /// Whether one of its group still runs. It looks at every process of the machine: a last resort, for machines (many
     /// containers) whose init reaps nobody, so that the dead keep their group for ever.
     pub(super) fn has_living_orphans(&self) -> bool {
@@ -128,6 +134,27 @@ mod tests {
         assert!(!lives_in("10 (sh) Z 1 10 10", 10) && !lives_in("", 10));
         assert_eq!(start(""), None);
         assert_eq!(start("10 (sh) S 1"), None);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the child has no runtime that would wait for it")]
+    fn a_leader_that_nobody_has_reaped_does_not_hide_its_group() {
+        use std::os::unix::process::CommandExt;
+        let mut leader = std::process::Command::new("sh");
+        leader.args(["-c", "sleep 600 & exec true"]).stdout(std::process::Stdio::null()).process_group(0);
+        let mut leader = leader.spawn().unwrap();
+        let pid = Pid::from_child(&leader);
+        let (os, boot) = (OsProcess::of(pid, boot()).unwrap(), boot());
+        while read(os.pid, "stat").is_some_and(|stat| !stat.contains(") Z ")) {
+            std::thread::yield_now();
+        }
+        let (has_group, has_living) = (os.has_group(boot), os.has_living_orphans());
+        rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap();
+        assert!(has_group && has_living, "its child lived, and it was a zombie");
+        while os.has_living_orphans() {
+            std::thread::yield_now();
+        }
+        leader.wait().unwrap();
     }
 
     #[test]
