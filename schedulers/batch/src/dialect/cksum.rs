@@ -1,34 +1,18 @@
 //! What cksum(1) says of a file, made here: a frame compares it with what lies on the host.
 
-/// The generator polynomial (POSIX, XCU, cksum), without its highest term.
-const POLYNOMIAL: u32 = 0x04c1_1db7;
+use crc::{CRC_32_CKSUM, Crc, Table};
 
-/// The step of each value of a byte, made when this is compiled.
-const STEPS: [u32; 256] = {
-    let mut steps = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut crc = (byte as u32) << 24;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = (crc << 1) ^ if crc >> 31 == 1 { POLYNOMIAL } else { 0 };
-            bit += 1;
-        }
-        steps[byte] = crc;
-        byte += 1;
-    }
-    steps
-};
+const CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_CKSUM);
 
-/// The checksum and the length, as the program prints them: `4294967295 0`.
+/// The checksum and the length, as the program prints them: `4294967295 0`. The length is part of what is summed up, its lowest
+/// byte first, without the zeros above (POSIX, XCU, cksum).
 pub(super) fn cksum(text: &str) -> String {
-    let lengths = std::iter::successors(Some(text.len()), |left| Some(left >> 8));
-    let lengths = lengths.take_while(|left| *left > 0).map(|left| left as u8);
-    let crc = text.bytes().chain(lengths).fold(0, |crc: u32, byte| {
-        let [top, ..] = crc.to_be_bytes();
-        (crc << 8) ^ STEPS[usize::from(top ^ byte)]
-    });
-    format!("{} {}", !crc, text.len())
+    let length = text.len().to_le_bytes();
+    let zeros = length.iter().rev().take_while(|byte| **byte == 0).count();
+    let mut digest = CRC.digest();
+    digest.update(text.as_bytes());
+    digest.update(&length[..length.len() - zeros]);
+    format!("{} {}", digest.finalize(), text.len())
 }
 
 #[cfg(test)]
