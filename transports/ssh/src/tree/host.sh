@@ -73,6 +73,8 @@ get() {
 can_list; un "$1"; if cd -- "$v" 2>/dev/null; then say dir; list || fail list; say end; else ls -d -- "$v/." >/dev/null; fail enter; fi;
 };
 each="h=\$($hash <\"\$1\" 2>/dev/null); printf \"%s\\0\" \"\${h%% *}-\"";
+# b3sum hashes a file that it is given by name with all processors.
+whole() { un "$1"; case $tool in blake3) h=$(b3sum --no-names -- "$v" 2>/dev/null);; *) h=$($hash <"$v");; esac; say "${h%% *}"; };
 part() { un "$1"; h=$(dd if="$v" bs=1048576 skip="$2" count="$3" 2>/dev/null | $hash); say "${h%% *}"; };
 # A file that grows meanwhile is hashed as far as it was asked for; one that does not is hashed without a pipe.
 raw() {
@@ -90,6 +92,7 @@ get) get "$a";;
 hash) can_take; take "$a" | xargs -0 $hash 2>/dev/null | tr "\n" "\0"; say end;;
 each) can_take; take "$a" | xargs -0 -n 1 sh -c "$each" sh; say end;;
 part) part "$a" "$b" "$c";;
+whole) whole "$a";;
 fill) fill;;
 sum) can_take; h=$(take "$a" | xargs -0 cat -- | $hash); say "${h%% *}";;
 send) can_take; [ -n "$send" ] || { send="tar --no-unquote -cf -"; $send -T /dev/null >/dev/null 2>&1 || send="tar -cf -"; };

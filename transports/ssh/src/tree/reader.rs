@@ -15,6 +15,10 @@ use std::ops::RangeInclusive;
 /// to be hashed when all has arrived.
 const PART: RangeInclusive<u64> = 4 << 20..=32 << 20;
 
+/// Up to this size, in bytes, a host with `b3sum` hashes a file at once when all of it has come: it is still in its memory, all its
+/// processors work on it, and its hash is that of the manifest, so that nothing is hashed twice here.
+const AT_ONCE: u64 = 1 << 30;
+
 /// How long the next part is, of so many bytes that are left.
 fn part(left: u64) -> u64 {
     (left / 2 / MIB * MIB).clamp(*PART.start(), *PART.end())
@@ -37,7 +41,8 @@ pub(super) struct Reader {
     from: u64,
     at: u64,
     whole: Both,
-    part: Summer,
+    /// The hash of the part that is being read; none if the file is one part.
+    part: Option<Summer>,
     start: u64,
     parts: Vec<Part>,
 }
@@ -46,6 +51,7 @@ impl Reader {
     /// Opens it; what is before `from` is to be hashed with [`look_back`](Reader::look_back) first.
     pub(super) fn open(found: &Found, tool: Tool, from: u64) -> Result<Reader, TransportError> {
         let (file, _) = open(&found.place)?;
+        let is_one = tool == Tool::Blake3 && found.size <= AT_ONCE;
         Ok(Reader {
             found: found.clone(),
             file,
@@ -53,7 +59,7 @@ impl Reader {
             from,
             at: 0,
             whole: Both::new(tool),
-            part: Summer::new(tool),
+            part: (!is_one).then(|| Summer::new(tool)),
             start: from,
             parts: Vec::new(),
         })
@@ -100,16 +106,30 @@ impl Reader {
             let mut bytes = vec![0; left];
             self.fill(&mut bytes)?;
             self.whole.update_ours(&bytes);
-            self.part.update(&bytes);
+            if let Some(part) = &mut self.part {
+                part.update(&bytes);
+            }
             read += left;
             pieces.push(bytes);
-            if self.at - self.start == part(self.found.size - self.start) || self.is_over() {
-                let sum = std::mem::replace(&mut self.part, Summer::new(self.tool)).sum();
-                self.parts.push(Part { start: self.start, end: self.at, sum });
-                self.start = self.at;
-            }
+            self.close_part();
         }
         Ok(pieces)
+    }
+
+    /// Ends the part, if this is where it ends.
+    fn close_part(&mut self) {
+        let (start, end) = (self.start, self.at);
+        match &mut self.part {
+            Some(summer) if end - start == part(self.found.size - start) || end == self.found.size => {
+                let sum = std::mem::replace(summer, Summer::new(self.tool)).sum();
+                self.parts.push(Part { start, end, sum });
+                self.start = end;
+            }
+            None if end == self.found.size => {
+                self.parts.push(Part { start: 0, end, sum: self.whole.sum() });
+            }
+            Some(_) | None => {}
+        }
     }
 
     /// The parts that became whole since the last time.

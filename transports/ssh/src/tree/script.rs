@@ -3,6 +3,7 @@
 //! The program is fixed; names of files come to it as words in which every byte that a shell could take for something else
 //! is written as `\0ooo`, which `printf %b` of any POSIX shell undoes.
 
+use super::MIB;
 use crate::exec::quote;
 use procession::transport::RemotePath;
 
@@ -33,6 +34,15 @@ pub(super) fn place(path: &RemotePath) -> String {
 /// A path that no command takes for an option.
 pub(super) fn dotted(path: &RemotePath) -> String {
     if path.is_absolute() { path.as_str().to_owned() } else { format!("./{path}") }
+}
+
+/// The command that hashes so many MiB of a file of this size, from there on.
+pub(super) fn sum_of(path: &RemotePath, size: u64, skip: u64, count: u64) -> String {
+    if skip == 0 && count * MIB >= size {
+        format!("whole {}", place(path))
+    } else {
+        format!("part {} {skip} {count}", place(path))
+    }
 }
 
 /// Names in a list, each with a NUL behind it.

@@ -1,15 +1,15 @@
 //! Sends one large file: over SFTP, from where the last attempt was cut, and hashed on the host while it grows.
 //!
 //! Its bytes go to a hidden file beside, whose name follows from what is sent, so that the next attempt finds it. Each part
-//! of 32 MiB is hashed by the host as soon as it lies there, and compared with what was read here; only then the file gets
-//! its name.
+//! (see `reader.rs`) is hashed by the host as soon as it lies there, and compared with what was read here; only then the file
+//! gets its name.
 
 use super::compare::Hashing;
 use super::digests::{Sum, Tool};
 use super::found::Found;
 use super::reader::{Part, Reader};
 use super::scribe::{Expect, Heard, Scribe};
-use super::script::place as word_of;
+use super::script::sum_of;
 use super::{MIB, Place};
 use crate::disk::lost;
 use crate::sftp::{Sftp, Upload, Uploaded};
@@ -159,7 +159,7 @@ impl Sending {
 
     /// Asks the host for the hash of some whole MiB of a file.
     fn part_of(&self, path: &RemotePath, skip: u64, count: u64) {
-        self.scribe.command(format!("part {} {skip} {count}", word_of(path)), &[], &[Expect::Word]);
+        self.scribe.command(sum_of(path, self.found.size, skip, count), &[], &[Expect::Word]);
     }
 
     fn hash(&mut self, cx: CX![], mut hashing: Box<Hashing>) {
