@@ -73,13 +73,14 @@ get() {
 can_list; un "$1"; if cd -- "$v" 2>/dev/null; then say dir; list || fail list; say end; else ls -d -- "$v/." >/dev/null; fail enter; fi;
 };
 each="h=\$($hash <\"\$1\" 2>/dev/null); printf \"%s\\0\" \"\${h%% *}-\"";
-# b3sum hashes a file that it is given by name with all processors.
-whole() { un "$1"; case $tool in blake3) h=$(b3sum --no-names -- "$v" 2>/dev/null);; *) h=$($hash <"$v");; esac; say "${h%% *}"; };
+# b3sum hashes a file that it is given by name with all processors, and without reading it into a buffer.
+of() { case $tool in blake3) b3sum --no-names -- "$1" 2>/dev/null;; *) $hash <"$1";; esac; };
+whole() { un "$1"; h=$(of "$v"); say "${h%% *}"; };
 part() { un "$1"; h=$(dd if="$v" bs=1048576 skip="$2" count="$3" 2>/dev/null | $hash); say "${h%% *}"; };
 # A file that grows meanwhile is hashed as far as it was asked for; one that does not is hashed without a pipe.
 raw() {
 un "$1"; f=$v; whole=$(($2 + $3)); size=$((whole * 1048576 + $4));
-{ h=$($hash <"$f"); [ "$(wc -c <"$f")" -eq $size ] 2>/dev/null || h=$(head -c $size <"$f" | $hash); printf "\0sum %s\0" "${h%% *}" >&2; } &
+{ h=$(of "$f"); [ "$(wc -c <"$f")" -eq $size ] 2>/dev/null || h=$(head -c $size <"$f" | $hash); printf "\0sum %s\0" "${h%% *}" >&2; } &
 [ "$3" = 0 ] || dd if="$f" bs=1048576 skip="$2" count="$3" 2>/dev/null;
 [ "$4" = 0 ] || dd if="$f" bs=1048576 skip=$whole count=1 2>/dev/null | head -c "$4"; wait;
 };
