@@ -305,9 +305,12 @@ fn any_tool_for_hashes_will_do_and_a_missing_program_is_named() {
         let (dir, back) = (world.local_dir(), world.local_dir());
         fs::write(dir.join("new\nline"), "x").unwrap();
         fs::write(dir.join("plain"), "x").unwrap();
+        let large: Vec<u8> = (0..(20 << 20) + 5).map(|n: usize| (n >> 10) as u8).collect();
+        fs::write(dir.join("large"), &large).unwrap();
         for _ in 0..2 {
             put(&mut world, &dir, "tree").expect("it arrives");
-            assert_eq!(get(&mut world, "tree", &back).expect("it comes back").len(), 2);
+            assert_eq!(get(&mut world, "tree", &back).expect("it comes back").len(), 3);
+            assert!(fs::read(back.join("large")).unwrap() == large, "{tools:?}");
         }
     }
     for missing in ["tar", "xargs", "sha256sum"] {

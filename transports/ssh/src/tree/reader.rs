@@ -159,3 +159,51 @@ impl Reader {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procession::transport::{FileKind, RemotePath};
+
+    /// Reads a file of so many bytes to its end, and gives back what the host is asked for.
+    fn parts(tool: Tool, size: u64) -> (Vec<Part>, Digest) {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("file");
+        std::fs::write(&place, vec![7; size as usize]).unwrap();
+        let (path, target) = (RemotePath::here(), String::new());
+        let found = Found { path, place, kind: FileKind::File, size, mode: 0o600, target };
+        let mut reader = Reader::open(&found, tool, 0).unwrap();
+        let mut parts = Vec::new();
+        while !reader.is_over() {
+            reader.step().unwrap();
+            parts.extend(reader.take_parts());
+        }
+        (parts, reader.digest())
+    }
+
+    fn sum(tool: Tool, bytes: u64) -> Sum {
+        let mut summer = Summer::new(tool);
+        summer.update(&vec![7; bytes as usize]);
+        summer.sum()
+    }
+
+    #[test]
+    fn a_host_is_asked_for_the_hashes_of_parts_that_become_smaller_and_leave_nothing_out() {
+        let size = (20 << 20) + 5;
+        let (parts, _) = parts(Tool::Sha256, size);
+        let mut at = 0;
+        for part in &parts {
+            assert_eq!((part.start, &part.sum), (at, &sum(Tool::Sha256, part.end - part.start)));
+            at = part.end;
+        }
+        assert!(at == size && parts.len() > 2, "{parts:?}");
+    }
+
+    #[test]
+    fn a_host_with_b3sum_is_asked_once_for_the_hash_of_the_manifest() {
+        let size = (20 << 20) + 5;
+        let (parts, digest) = parts(Tool::Blake3, size);
+        assert_eq!(parts, [Part { start: 0, end: size, sum: digest.to_string() }]);
+        assert_eq!(digest.to_string(), sum(Tool::Blake3, size));
+    }
+}
