@@ -1,18 +1,20 @@
 //! A runtime that drives one transport, for the contracts.
 
 use procession::Runtime;
-use procession::transport::{RemotePath, Transport};
+use procession::transport::{Progress, RemotePath, Transport};
 use procession_local::{Config, Local};
 use procession_ssh::config::{Here, Target};
 use procession_ssh::{Patience, Ssh};
 use procession_tests::contract::Harness;
 use procession_tests::services::{Sshd, with_env};
-use stakker::Stakker;
+use stakker::{Fwd, Stakker};
 use std::any::Any;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
-/// How many turns without an end are a hang: each lasts at most a tenth of a second.
+/// How many turns without an end or progress are a hang: each lasts at most a tenth of a second.
 const MOST_TURNS: usize = 20_000;
 
 /// A transport and the thread that drives it. Its work folder is `work` in a folder of its own.
@@ -22,6 +24,8 @@ pub struct Loop {
     pub runtime: Runtime,
     folder: tempfile::TempDir,
     dirs: usize,
+    /// Turns since it was last begun or progress was told.
+    turns: Rc<Cell<usize>>,
 }
 
 impl Loop {
@@ -33,7 +37,7 @@ impl Loop {
         let mut runtime = Runtime::builder().build().expect("a runtime");
         tick(runtime.stakker());
         let (transport, owner) = start(&mut runtime, &work);
-        Loop { transport, _owner: Box::new(owner), runtime, folder, dirs: 0 }
+        Loop { transport, _owner: Box::new(owner), runtime, folder, dirs: 0, turns: Rc::default() }
     }
 
     /// This machine, with these variables in the environment of every command.
@@ -57,6 +61,12 @@ impl Loop {
             let handle = runtime.handle();
             Ssh::start(runtime.stakker(), handle, config).expect("a transport")
         })
+    }
+
+    /// For a transfer that takes many turns: as long as it gets on, none of them counts as a hang.
+    pub fn progress(&self) -> Fwd<Progress> {
+        let turns = self.turns.clone();
+        Fwd::new(move |_| turns.set(0))
     }
 
     /// Where relative paths of the transport begin.
@@ -89,10 +99,11 @@ impl Harness for Loop {
     }
 
     fn run_until(&mut self, done: &mut dyn FnMut() -> bool) {
-        let mut turns = 0;
+        self.turns.set(0);
+        let turns = self.turns.clone();
         let going = |_: &mut Runtime| {
-            turns += 1;
-            assert!(turns < MOST_TURNS, "it never ended");
+            turns.set(turns.get() + 1);
+            assert!(turns.get() < MOST_TURNS, "it never ended");
             !done()
         };
         self.runtime.run_while(going).expect("it turns");

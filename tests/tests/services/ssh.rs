@@ -132,7 +132,8 @@ fn two_gibibytes_in_one_file_arrive() {
     let file = std::fs::File::create(tree.join("large")).expect("made");
     // A hole costs no disk here, but 2 GiB on the way; so the far end is a hole as well only if it likes.
     file.set_len(2 << 30).expect("set");
-    let sent = ask(&mut host, |ret| Op::Put(Put::new(&tree, path("tree")), ret)).expect("it arrives");
+    let put = Put { progress: Some(host.progress()), ..Put::new(&tree, path("tree")) };
+    let sent = ask(&mut host, |ret| Op::Put(put, ret)).expect("it arrives");
     assert_eq!(sent.bytes(), 2 << 30);
     let stat = ask(&mut host, |ret| Op::Stat(path("tree/large"), ret)).expect("it is there");
     assert_eq!(stat.size, 2 << 30);
