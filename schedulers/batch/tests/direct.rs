@@ -229,7 +229,7 @@ fn even_a_real_duplicate_starts_once() {
 #[test]
 fn the_frame_outlives_a_payload_that_is_killed() {
     let host = Host::new(0);
-    let spec = script("echo $PPID >shell; exec sleep 300");
+    let spec = script("echo $$ >shell; exec sleep 300");
     let place = host.stage(1, &spec);
     accepted(host.submit(&spec, &place));
     let shell = host.sandbox(&place).join("shell");
@@ -475,10 +475,10 @@ fn a_kill_reaches_what_left_its_group_and_no_other_job() {
 #[test]
 fn a_job_whose_sandbox_is_lost_does_not_wait_for_a_slot() {
     let host = Host::new(1);
-    let spec = script("sleep 300");
+    let spec = script(": >ready; sleep 300");
     let (first, second) = (host.stage(1, &spec), host.stage(2, &spec));
     accepted(host.submit(&spec, &first));
-    host.wait_until(&first, Status::Running);
+    until(|| host.sandbox(&first).join("ready").exists());
     accepted(host.submit(&spec, &second));
     std::fs::remove_dir_all(host.sandbox(&first)).expect("removed");
     std::fs::remove_dir_all(host.sandbox(&second)).expect("removed");

@@ -222,6 +222,53 @@ fn a_payload_that_the_host_has_lost_is_not_started_and_is_no_success() {
 }
 
 #[test]
+fn a_payload_that_was_lost_between_two_tasks_is_not_started() {
+    let sandbox = Sandbox::new(&array("echo run >>runs"));
+    assert_eq!((sandbox.run(&task("1")), sandbox.text(".attempt-1/whole").lines().count()), (Some(0), 1));
+    // What the first task wrote down is worth nothing once a file is empty; and without it, everything is looked at again.
+    let text = sandbox.text(".script-1");
+    std::fs::write(sandbox.path(".script-1"), "").expect("written");
+    assert_eq!(sandbox.run(&task("2")), Some(98));
+    for lost in ["", "\0\0\0\0", "0"] {
+        std::fs::write(sandbox.path(".attempt-1/whole"), lost).expect("written");
+        for torn in torn(&text) {
+            std::fs::write(sandbox.path(".script-1"), torn).expect("written");
+            assert_eq!(sandbox.run(&task("2")), Some(98));
+        }
+    }
+    assert_eq!((sandbox.text("runs"), sandbox.left().tasks.len()), ("run\n".into(), 1));
+    std::fs::write(sandbox.path(".script-1"), text).expect("written");
+    assert_eq!((sandbox.run(&task("2")), sandbox.text("runs")), (Some(0), "run\nrun\n".into()));
+}
+
+#[test]
+fn a_task_knows_the_time_from_another_that_ran_on_the_same_machine_alone() {
+    let sandbox = Sandbox::new(&array("true"));
+    let began = |index: u32| {
+        assert_eq!(sandbox.run(&task(&index.to_string())), Some(0));
+        sandbox.left().tasks[&index].started.0 / 1000
+    };
+    let first = began(1);
+    let whole = sandbox.text(".attempt-1/whole");
+    let (boot, _) = whole.split_once(' ').expect("two words");
+    std::fs::write(sandbox.path(".attempt-1/whole"), format!("{boot} 1000000\n")).expect("written");
+    assert!(began(2) < first - 1_000_000_000, "what is written down is what counts here");
+    std::fs::write(sandbox.path(".attempt-1/whole"), "another 1000000\n").expect("written");
+    assert!(began(3) >= first, "and not there");
+}
+
+#[test]
+fn evidence_of_which_the_disk_has_lost_a_part_is_none() {
+    let sandbox = Sandbox::new(&script("exit 3"));
+    assert_eq!((sandbox.run(&[]), sandbox.end()), (Some(3), Some(End::Exited { code: 3 })));
+    let text = sandbox.text(".attempt-1/exit");
+    for torn in torn(&text).into_iter().take(3).chain([text.trim_end_matches("end\n").to_string()]) {
+        std::fs::write(sandbox.path(".attempt-1/exit"), torn).expect("written");
+        assert_eq!(sandbox.end(), None);
+    }
+}
+
+#[test]
 fn a_frame_that_was_cut_off_does_nothing() {
     let sandbox = Sandbox::new(&script("echo run >>runs"));
     let whole = sandbox.text(".job-1");

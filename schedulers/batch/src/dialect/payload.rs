@@ -55,6 +55,9 @@ fn render(spec: &JobSpec, place: &Place, command: &str) -> String {
     text += &ending(&spec.prepend);
     let launcher = if spec.mpi.is_empty() { String::new() } else { format!("{} ", joined(&spec.mpi)) };
     // Through `exec`, for which the first word is a program, whatever else it means to a shell: `if`, `test`, `A=b`.
+    if spec.append.is_empty() {
+        return text + &format!("exec {launcher}{command}\n");
+    }
     text += &format!("(exec {launcher}{command})\n");
     text += "procession_code=$?\n";
     text += &ending(&spec.append);

@@ -12,21 +12,23 @@
 # not whole: then it was never started.
 top=".attempt-$attempt"
 here="$top${task:+/task-$task}"
-# This also makes a network file system look at the folder afresh, so the fence below is seen.
-[ -z "$task" ] || mkdir "$here" 2>/dev/null
+# Made by whoever starts this, or sees to it that nobody does. A task has it for its folder.
+door="$here/started"
+[ -z "$task" ] || door=$here
 # The id comes before the start, so that a start without an id is always a fence. It is whole when its line is.
 if ! { IFS= read -r line <"$top/id"; } 2>/dev/null; then
     { printf '%s\n' "$id" >"$top/id.job$task" && mv "$top/id.job$task" "$top/id"; } 2>/dev/null || exit 98
 fi
-[ -d "$here/started" ] || is_whole || exit 98
-if ! mkdir "$here/started" 2>/dev/null; then
+[ -d "$door" ] || if [ -z "$task" ]; then is_whole; else are_whole; fi || exit 98
+if ! mkdir "$door" 2>/dev/null; then
     # The scheduler put it back into the queue after its node had failed. What ran there left no evidence, and never will.
     case "$again" in '' | 0) exit 97 ;; esac
     clock
     [ -f "$here/exit" ] || leave "$here" "$name" 97 restarted "$now"
     exit 97
 fi
-# For a task, `started` of the whole attempt is made by those alone who want it never to start.
+# For a task, `started` of the whole attempt is made by those alone who want it never to start. It is seen: to make its own folder
+# let a network file system look at the one around it afresh.
 [ -z "$task" ] || [ ! -d "$top/started" ] || exit 97
 
 clock

@@ -20,7 +20,8 @@ is_filled() {
     done
     return 1
 }
-# Leaves evidence of the end: written aside, and renamed into place when it is whole.
+# Leaves evidence of the end: written aside, and renamed into place when it is whole. Nobody waits until it is on the disk: it
+# must not last longer than what it is the evidence of.
 # $1 folder  $2 name of the job  $3 code  $4 cause: exited, told, walltime or restarted  $5 when the payload was started
 # $6 `list` to list the files of the sandbox, so that whoever fetches them knows that they are whole
 leave() {
@@ -37,7 +38,7 @@ leave() {
                     -o -type f -exec wc -c {} + 2>/dev/null |
                 LC_ALL=C sed -n 's|^ *\([0-9][0-9]*\) \(\./.*\)$|file \1 \2|p' | head -n 1000
             echo end
-        } >"$1/exit.tmp" && sync "$1/exit.tmp" 2>/dev/null
+        } >"$1/exit.tmp"
         last=
         if [ "$files" = list ]; then
             last=$(tail -n 1 "$1/exit.tmp")

@@ -11,7 +11,8 @@ while [ $# -ge 3 ]; do
     # Read by opening: a listing may be older than the file on a network file system. It is whole when its line is.
     { IFS= read -r id <"$here/id"; } 2>/dev/null && printf 'id %s\n' "$id"
     [ -d "$here/started" ] && echo started
-    sed 's/^/| /' "$here/exit" 2>/dev/null
+    # One that the disk has lost in part since is none.
+    awk '{ line[NR] = $0 } END { if (line[NR] == "end") for (i = 1; i <= NR; i++) print "| " line[i] }' "$here/exit" 2>/dev/null
     for task in "$here"/task-*; do
         [ ! -d "$task" ] ||
             find "$here" -path "$here/task-*/exit" -exec awk '

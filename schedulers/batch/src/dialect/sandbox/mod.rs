@@ -11,7 +11,9 @@
 //!     stdout, stderr              of the payload
 //!     exit                        evidence of the end, renamed into place when it is complete
 //!     scheduler                   what the scheduler itself has to say, if it writes into files
-//!     task-7/                     of an array: the same four for each task; `started` above is then made by a fence alone
+//!     task-7/                     of an array: made by the frame of the task before it starts the payload, for stdout, stderr and
+//!                                 exit of that task; `started` above is then made by a fence alone
+//!     whole                       of an array: the payload was found whole and is on the disk; by whom, and when that was started
 //! ```
 
 mod exit;

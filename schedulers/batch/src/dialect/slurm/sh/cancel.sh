@@ -9,8 +9,8 @@ while [ $# -ge 4 ]; do
     # The door is shut before anybody is looked for: what is not listed yet ends at its first line.
     word=gone
     mkdir "$1/.attempt-$2/started" 2>/dev/null && word=never
-    for started in "$1/.attempt-$2"/task-*/started; do
-        [ ! -d "$started" ] || word=gone
+    for task in "$1/.attempt-$2"/task-*; do
+        [ ! -d "$task" ] || word=gone
     done
     doors="$doors$3 $word $4
 "
