@@ -199,6 +199,43 @@ fn a_program_that_ends_while_the_frame_hands_a_signal_on_keeps_its_code() {
     assert_eq!(sandbox.end(), Some(End::Exited { code: 5 }));
 }
 
+#[test]
+fn a_payload_of_our_own_lines_needs_no_file_and_sees_nothing_of_its_frame() {
+    let argv =
+        ["sh", "-c", "echo \"$A\"; pwd; set | grep -E '^(here|door|task|code|began)='; kill -s USR1 $$"];
+    let spec = JobSpec {
+        name: "test".into(),
+        command: Some(argv.map(str::to_string).into()),
+        env: [("A".to_string(), "it's\n$HOME `pwd`".to_string())].into(),
+        cwd: Some("a b".into()),
+        ..JobSpec::default()
+    };
+    let sandbox = Sandbox::new(&spec);
+    assert!(!sandbox.path(".payload-1").exists());
+    assert_eq!((sandbox.run(&[]), sandbox.end()), (Some(138), Some(End::Signalled { signal: 10 })));
+    let cwd = sandbox.path("a b").canonicalize().expect("made");
+    assert_eq!(sandbox.text(".attempt-1/stdout"), format!("it's\n$HOME `pwd`\n{}\n", cwd.display()));
+}
+
+#[test]
+fn what_a_scheduler_may_look_for_or_a_user_has_written_is_no_part_of_the_frame() {
+    let env = |value: &str| JobSpec { env: [("A".to_string(), value.to_string())].into(), ..script("true") };
+    let specs = [
+        JobSpec { prepend: "ulimit -c 0".into(), ..script("true") },
+        JobSpec { append: "true".into(), ..script("true") },
+        JobSpec { modules: vec!["gcc".into()], ..script("true") },
+        env("a\n#$ -l h_vmem=1T"),
+        env("a\n  #BSUB -M 1"),
+        env(&"x".repeat(16 << 10)),
+    ];
+    for spec in specs {
+        let sandbox = Sandbox::new(&spec);
+        assert!(sandbox.path(".payload-1").exists(), "{spec:?}");
+    }
+    let sandbox = Sandbox::new(&env("a#b"));
+    assert!(!sandbox.path(".payload-1").exists());
+}
+
 /// What may become of a file that was not on the disk yet when the power went.
 fn torn(text: &str) -> [String; 4] {
     let half = text[..text.len() / 2].to_string();
@@ -207,7 +244,7 @@ fn torn(text: &str) -> [String; 4] {
 
 #[test]
 fn a_payload_that_the_host_has_lost_is_not_started_and_is_no_success() {
-    let sandbox = Sandbox::new(&script("echo run >>runs"));
+    let sandbox = Sandbox::new(&JobSpec { append: "true".into(), ..script("echo run >>runs") });
     for name in [".payload-1", ".script-1"] {
         let text = sandbox.text(name);
         for torn in torn(&text) {

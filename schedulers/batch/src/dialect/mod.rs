@@ -21,7 +21,7 @@ pub use frame::Frame;
 pub use gridengine::{GridEngine, account as gridengine_account, listing as gridengine_listing};
 pub use lsf::{Lsf, MemoryUnit, listing as lsf_listing};
 pub use payload::payload;
-use payload::sums;
+use payload::{function, sums};
 pub use pbs::listing::Flavour as PbsFlavour;
 pub use pbs::{Pbs, listing as pbs_listing};
 pub use sandbox::{

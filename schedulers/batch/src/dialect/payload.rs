@@ -4,25 +4,44 @@ use super::cksum::cksum;
 use super::{ScriptFile, payload_file, script_file};
 use crate::{JobSpec, Place, Work};
 
+/// Up to so many bytes a payload is a part of its frame.
+const SHORT: usize = 16 << 10;
+
 /// The files that hold what the user asked for: the payload, and the script if the job is one.
 ///
 /// The payload sets the environment, loads modules, goes to `cwd`, and then runs `prepend`, the command and `append`, in
 /// one shell. It ends with the code of the command. The words of the command are quoted here, in a file; no remote
 /// command line ever is.
 pub fn payload(spec: &JobSpec, place: &Place) -> Vec<ScriptFile> {
-    let script = script_file(place.name.attempt);
-    let mut files = Vec::new();
-    let command = match spec.work() {
-        Work::Command(argv) => joined(argv),
-        Work::Script(_) => format!("\"$procession_sandbox\"/{script}"),
-    };
-    let text = render(spec, place, &command);
-    files.push(ScriptFile { name: payload_file(place.name.attempt), text, executable: true });
-    if let Work::Script(text) = spec.work() {
-        let text = if text.starts_with("#!") { text.to_string() } else { format!("#!/bin/sh\n{text}") };
-        files.push(ScriptFile { name: script, text: ending(&text), executable: true });
+    let mut text = format!("#!/bin/sh\n# The payload of {}: {}\n", place.name, one_line(&spec.name));
+    // Signals go to the whole group. This shell survives those that the command may want to act upon, and then runs
+    // `append`; a trap, unlike an ignored signal, is not handed down to the command.
+    text += "trap : HUP INT QUIT USR1 USR2 TERM ALRM\n";
+    text += &lines(spec, place);
+    let payload = ScriptFile { name: payload_file(place.name.attempt), text, executable: true };
+    std::iter::once(payload).chain(script(spec, place)).collect()
+}
+
+/// The same for a frame: a function of its shell that becomes the payload, and the files that this needs.
+///
+/// A payload that is a few lines of ours is itself that function, which spares a file, its checksum and a shell. Shell text of a
+/// user has a shell of its own; and so has what a scheduler could take for a line of its own, of which some look for them in
+/// the whole of a script.
+pub(super) fn function(spec: &JobSpec, place: &Place) -> (String, Vec<ScriptFile>) {
+    let lines = lines(spec, place);
+    let is_ours = spec.prepend.is_empty() && spec.append.is_empty() && spec.modules.is_empty();
+    if is_ours && lines.len() <= SHORT && !lines.lines().any(|line| line.trim_start().starts_with('#')) {
+        return (format!("run_payload() {{\n{lines}}}\n"), script(spec, place).into_iter().collect());
     }
-    files
+    let call = "run_payload() { exec sh \".payload-$attempt\" \"$name\"; }\n";
+    (call.to_string(), payload(spec, place))
+}
+
+/// The user's script.
+fn script(spec: &JobSpec, place: &Place) -> Option<ScriptFile> {
+    let Work::Script(text) = spec.work() else { return None };
+    let text = if text.starts_with("#!") { text.to_string() } else { format!("#!/bin/sh\n{text}") };
+    Some(ScriptFile { name: script_file(place.name.attempt), text: ending(&text), executable: true })
 }
 
 /// The lines in the head of a frame by which it knows these files: see `frame/whole.sh`.
@@ -33,12 +52,12 @@ pub(super) fn sums(payload: &[ScriptFile]) -> String {
     format!("parts='{}'\nsums='{}'\n", parts.join(" "), sums.join(" "))
 }
 
-fn render(spec: &JobSpec, place: &Place, command: &str) -> String {
-    let mut text = format!("#!/bin/sh\n# The payload of {}: {}\n", place.name, one_line(&spec.name));
-    // Signals go to the whole group. This shell survives those that the command may want to act upon, and then runs
-    // `append`; a trap, unlike an ignored signal, is not handed down to the command.
-    text += "trap : HUP INT QUIT USR1 USR2 TERM ALRM\n";
-    text += "procession_sandbox=$PWD\n";
+fn lines(spec: &JobSpec, place: &Place) -> String {
+    let command = match spec.work() {
+        Work::Command(argv) => joined(argv),
+        Work::Script(_) => format!("\"$procession_sandbox\"/{}", script_file(place.name.attempt)),
+    };
+    let mut text = "procession_sandbox=$PWD\n".to_string();
     text += &format!("export PROCESSION_JOB={} PROCESSION_ATTEMPT={}\n", place.name, place.name.attempt);
     for (name, value) in &spec.env {
         text += &format!("export {name}={}\n", quoted(value));

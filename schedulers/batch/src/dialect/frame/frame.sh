@@ -8,6 +8,7 @@
 #   ends            the signals by which the scheduler says that it is about to kill the job, or nothing
 #   walltime        in seconds, or nothing
 #   warn, after     a signal that this shell gives by itself after so many seconds, or nothing
+# and they have made a function that becomes the payload, run_payload.
 # Ends with 97 if another has started this, or it was fenced, and with 98 if it cannot write down who it is, or the payload is
 # not whole: then it was never started.
 top=".attempt-$attempt"
@@ -35,8 +36,10 @@ clock
 began=$now
 # The payload stays in the process group and session that the scheduler watches. So a signal for this shell alone is
 # handed to every descendant of the payload by name.
+payload=
 hand_on() {
-    for pid in $(ps -eo pid=,ppid= | awk -v top="$payload" '
+    # It may have been started a moment ago, and not have its name here yet.
+    for pid in $(ps -eo pid=,ppid= | awk -v top="${payload:-$!}" '
         { kids[$2] = kids[$2] " " $1 }
         function walk(pid, n, i, of) {
             print pid
@@ -68,7 +71,7 @@ if [ -n "$task" ]; then
     PROCESSION_TASK=$task
     export PROCESSION_TASK
 fi
-sh ".payload-$attempt" "$name" </dev/null >"$here/stdout" 2>"$here/stderr" &
+run_payload </dev/null >"$here/stdout" 2>"$here/stderr" &
 payload=$!
 watches=
 if [ -n "$warn" ]; then

@@ -4,7 +4,7 @@
 //! The frame starts the payload at most once, whatever the scheduler does, and leaves the [exit file](super::ExitFile),
 //! which is the only evidence of success. Each task of an array has a frame of its own, in a folder of its own.
 
-use super::{ScriptFile, job_file, payload, sums};
+use super::{ScriptFile, function, job_file, sums};
 use crate::{JobSpec, Place};
 
 /// How every frame leaves evidence of its end: a function of the shell.
@@ -43,11 +43,11 @@ pub struct Frame {
 impl Frame {
     /// The file that the scheduler starts, with the sandbox as its working folder, and those of the payload.
     pub fn files(&self, spec: &JobSpec, place: &Place) -> Vec<ScriptFile> {
-        let payload = payload(spec, place);
-        std::iter::once(self.file(spec, place, &payload)).chain(payload).collect()
+        let (function, payload) = function(spec, place);
+        std::iter::once(self.file(spec, place, &function, &payload)).chain(payload).collect()
     }
 
-    fn file(&self, spec: &JobSpec, place: &Place, payload: &[ScriptFile]) -> ScriptFile {
+    fn file(&self, spec: &JobSpec, place: &Place, function: &str, payload: &[ScriptFile]) -> ScriptFile {
         let mut text = "#!/bin/sh\n".to_string();
         for line in &self.head {
             text += &format!("{line}\n");
@@ -64,7 +64,7 @@ impl Frame {
         let (warn, after) = warning.map_or_else(Default::default, |(signal, limit)| {
             (signal.name.as_str(), limit.saturating_sub(signal.before.seconds()).to_string())
         });
-        text += &format!("warn={warn} after={after}\n{}", sums(payload));
+        text += &format!("warn={warn} after={after}\n{}{function}", sums(payload));
         if !self.enter.is_empty() {
             text += &format!("{}\n", self.enter);
         }
@@ -94,12 +94,15 @@ mod tests {
             ends: "TERM USR2",
             warns: true,
         };
-        let spec = JobSpec { name: "a".into(), ..JobSpec::default() };
-        let [file, payload] = &frame.files(&spec, &place)[..] else { panic!("a frame and a payload") };
+        let spec = JobSpec { name: "a".into(), script: Some("true".into()), ..JobSpec::default() };
+        let [file, script] = &frame.files(&spec, &place)[..] else { panic!("a frame and a script") };
         let head = "#!/bin/sh\n#X -a b\nname=procession-00000007-1-2 attempt=2\nid=\"$X_ID\"\ntask=\n\
             again=\"$X_AGAIN\"\npass=USR1\nends='TERM USR2' walltime=\nwarn= after=\n";
+        let payload = "run_payload() {\nprocession_sandbox=$PWD\n\
+            export PROCESSION_JOB=procession-00000007-1-2 PROCESSION_ATTEMPT=2\n\
+            exec \"$procession_sandbox\"/.script-2\n}\n";
         let enter = "cd \"$X_DIR\" || exit 98\n{\n# The time";
-        let head = [head, &sums(std::slice::from_ref(payload)), enter].concat();
+        let head = [head, &sums(std::slice::from_ref(script)), payload, enter].concat();
         assert!(file.text.starts_with(&head) && file.text.ends_with("\n}\n"), "{}", &file.text[..400]);
         assert_eq!((file.name.as_str(), file.executable), (".job-2", true));
     }

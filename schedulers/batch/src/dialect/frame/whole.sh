@@ -1,9 +1,10 @@
 # Whether the files of the payload are what was sent. The lines above have set
-#   parts   their names
+#   parts   their names, if there are any
 #   sums    what cksum says of them: for each its checksum, its length and its name
 # Nobody has waited until they were on the disk of the host. One that went down since may have lost them, and an empty payload
 # would end well.
 is_whole() {
+    [ -n "$parts" ] || return 0
     # shellcheck disable=SC2046,SC2086 # the names and the sums are words
     set -- $(cksum $parts 2>/dev/null)
     [ "$*" != "$sums" ] || return 0
@@ -28,6 +29,6 @@ are_whole() {
     is_whole || return 1
     clock
     # shellcheck disable=SC2086 # the names are words
-    { sync $parts && printf '%s %s\n' "$boot" "$booted" >"$top/whole"; } 2>/dev/null
+    { { [ -z "$parts" ] || sync $parts; } && printf '%s %s\n' "$boot" "$booted" >"$top/whole"; } 2>/dev/null
     return 0
 }

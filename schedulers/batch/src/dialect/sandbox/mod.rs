@@ -3,7 +3,7 @@
 //! ```text
 //! procession-0badcafe-17-1/       the sandbox of attempt 1; the job's working folder
 //!   .job-1                        the frame, which the scheduler starts
-//!   .payload-1                    what the user asked for, with environment and modules
+//!   .payload-1                    what the user asked for, with environment and modules, if it is no part of the frame
 //!   .script-1                     the user's script, if the job is a script
 //!   .attempt-1/                   made by whoever submits, or by whoever makes sure that nobody will
 //!     id                          the job's id, written by the submission and by the frame

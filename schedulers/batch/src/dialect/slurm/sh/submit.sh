@@ -17,7 +17,7 @@ begun() {
 }
 begun
 # A host that went down may have lost what is in them.
-[ -s "$sandbox/.job-$attempt" ] && [ -s "$sandbox/.payload-$attempt" ] || answer 'refused no-script'
+[ -s "$sandbox/.job-$attempt" ] || answer 'refused no-script'
 command -v sbatch >/dev/null 2>&1 || answer 'refused no-sbatch'
 # Of all who ever come this far for this attempt, one makes the folder. A reconciler may be that one.
 if ! mkdir "$here" 2>/dev/null; then
