@@ -184,6 +184,14 @@ impl<P: Process> Life<P> {
         &self.desk.kernel
     }
 
+    /// Wants this of its children. Most processes have none, and for those there is nothing more to ask.
+    #[inline]
+    pub(super) fn desire_children(&self, desired: Desired) {
+        if self.kernel().has_kin() {
+            self.kernel().desire_children(self.slot(), desired);
+        }
+    }
+
     /// How the kernel calls it.
     pub(super) fn slot(&self) -> Slot {
         self.desk.slot(self.place)
@@ -206,7 +214,16 @@ impl<P: Process> Life<P> {
 /// An actor that is stopped past the framework, by `stop!` or `fail!` in its own code, still ends with a reason.
 impl<P: Process> Drop for Life<P> {
     fn drop(&mut self) {
-        if self.stage.is_end() || self.kernel().is_closing() {
+        if !self.stage.is_end() {
+            self.on_stopped();
+        }
+    }
+}
+
+impl<P: Process> Life<P> {
+    #[cold]
+    fn on_stopped(&self) {
+        if self.kernel().is_closing() {
             return;
         }
         let fault = Fault::Stopped { state: self.state.name().into() };

@@ -202,15 +202,13 @@ impl Runtime {
     fn tell_some(&mut self) -> Result<bool, RuntimeError> {
         let (kernel, stakker) = (&self.kernel, &mut self.stakker);
         caught(|| {
-            let mut told = false;
-            for _ in 0..TOLD_TOGETHER {
-                let Some((slot, poke)) = kernel.next_on_agenda() else { break };
-                if let Some(desk) = kernel.desk_of(slot) {
-                    desk.tell(stakker, slot.place, poke);
-                }
-                told = true;
+            let mut told = 0;
+            while told < TOLD_TOGETHER
+                && let Some(desk) = kernel.next_desk()
+            {
+                told += desk.tell_next(stakker, TOLD_TOGETHER - told);
             }
-            told
+            told > 0
         })
     }
 

@@ -6,10 +6,10 @@ use super::clock::Clock;
 use super::kinds::Kind;
 use super::outbox::Outbox;
 use super::slot::Slot;
-use crate::process::{AnyDesk, Poke};
+use crate::process::{AnyDesk, Place, Poke};
 use crate::{JournalUid, ProcessId, WallTime};
 use stakker_mio::mio::Waker;
-use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::cell::{Cell, OnceCell, Ref, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,8 +22,9 @@ mod record;
 pub(crate) struct Kernel {
     /// Where the process with this number lives.
     by_id: RefCell<BTreeMap<ProcessId, Slot>>,
-    /// The children of a parent by key; those without a parent have nobody's slot.
-    kin: RefCell<BTreeMap<(Slot, String), Slot>>,
+    /// The children of a parent by key; those without a parent have nobody's slot. Made for the first of them, so that
+    /// where there are none nobody looks into it.
+    kin: OnceCell<RefCell<BTreeMap<(Slot, String), Slot>>>,
     /// Keys in the journal that a new process must not use, though `kin` may not have them any more: those of all
     /// top-level processes, and those of children that are parked.
     taken_keys: RefCell<BTreeSet<(Option<ProcessId>, String)>>,
@@ -55,7 +56,7 @@ impl Kernel {
     pub(super) fn new(clock: Clock, now: Instant, waker: Option<Arc<Waker>>, seed: u64) -> Kernel {
         Kernel {
             by_id: RefCell::default(),
-            kin: RefCell::default(),
+            kin: OnceCell::new(),
             taken_keys: RefCell::default(),
             child_faults: RefCell::default(),
             kinds: RefCell::default(),
@@ -108,13 +109,18 @@ impl Kernel {
         }
     }
 
-    /// Who is to be told what next, if there is room.
-    pub(super) fn next_on_agenda(&self) -> Option<(Slot, Poke)> {
+    /// The desk of the process that is to be told something next, if there is room.
+    pub(super) fn next_desk(&self) -> Option<Rc<dyn AnyDesk>> {
+        let (slot, _) = *self.agenda.borrow().front().filter(|_| self.budget.has_room())?;
+        self.desk_of(slot)
+    }
+
+    /// Who is to be told what next, if that is one of this desk and there is room.
+    #[inline]
+    pub(crate) fn next_at_desk(&self, desk: u16) -> Option<(Place, Poke)> {
         let mut agenda = self.agenda.borrow_mut();
-        if agenda.is_empty() || !self.budget.has_room() {
-            return None;
-        }
-        agenda.pop_front()
+        let (slot, poke) = agenda.pop_front_if(|(slot, _)| slot.desk == desk && self.budget.has_room())?;
+        Some((slot.place, poke))
     }
 
     pub(super) fn has_room(&self) -> bool {

@@ -30,15 +30,6 @@ impl Kernel {
         }
     }
 
-    /// What follows for its kin when a process has ended and its actor is gone.
-    #[inline]
-    pub(crate) fn after_end(&self, slot: Slot, parent: Option<Slot>) {
-        self.leave_children(slot);
-        if let Some(parent) = parent {
-            self.poke(parent, Poke::ChildEnded);
-        }
-    }
-
     /// The one desk of this type; made if there is none, with the number that it gets.
     pub(crate) fn desk<D: AnyDesk>(&self, make: impl FnOnce(u16) -> D) -> Rc<D> {
         let known =
@@ -77,6 +68,7 @@ impl Kernel {
     }
 
     /// Tells a process something: now, or from outside a turn when there is room in the next ones.
+    #[inline]
     pub(crate) fn poke(&self, slot: Slot, poke: Poke) {
         if self.in_turn.get() {
             self.poke_now(slot, poke);
