@@ -6,6 +6,7 @@
 //!
 //! There are no globals here, no signal handlers, and no threads that call user code.
 
+mod agenda;
 mod budget;
 mod builder;
 mod clock;

@@ -1,6 +1,7 @@
 //! What all parts of a runtime share: the desks, the agenda, the outbox. Processes reach it through their `Life`, handles
 //! through a weak reference. It knows no Stakker, so nothing here can run anybody's code.
 
+use super::agenda::Agenda;
 use super::budget::Budget;
 use super::clock::Clock;
 use super::kinds::Kind;
@@ -10,7 +11,7 @@ use crate::process::{AnyDesk, Place, Poke};
 use crate::{JournalUid, ProcessId, WallTime};
 use stakker_mio::mio::Waker;
 use std::cell::{Cell, OnceCell, Ref, RefCell, RefMut};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,8 +31,7 @@ pub(crate) struct Kernel {
     taken_keys: RefCell<BTreeSet<(Option<ProcessId>, String)>>,
     child_faults: RefCell<BTreeMap<Slot, (String, String)>>,
     kinds: RefCell<BTreeMap<String, Rc<dyn Kind>>>,
-    /// Who is to be told what, when there is room in a turn. First come, first served.
-    agenda: RefCell<VecDeque<(Slot, Poke)>>,
+    agenda: RefCell<Agenda>,
     outbox: RefCell<Outbox>,
     /// One for each kind: together they are the process table. So few that each can be looked at to find one.
     desks: RefCell<Vec<Rc<dyn AnyDesk>>>,
@@ -111,15 +111,15 @@ impl Kernel {
 
     /// The desk of the process that is to be told something next, if there is room.
     pub(super) fn next_desk(&self) -> Option<Rc<dyn AnyDesk>> {
-        let (slot, _) = *self.agenda.borrow().front().filter(|_| self.budget.has_room())?;
-        self.desk_of(slot)
+        let first = self.agenda.borrow().first();
+        self.desk_of(first.filter(|_| self.budget.has_room())?)
     }
 
     /// Who is to be told what next, if that is one of this desk and there is room.
     #[inline]
     pub(crate) fn next_at_desk(&self, desk: u16) -> Option<(Place, Poke)> {
-        let mut agenda = self.agenda.borrow_mut();
-        let (slot, poke) = agenda.pop_front_if(|(slot, _)| slot.desk == desk && self.budget.has_room())?;
+        let is_next = |slot: Slot| slot.desk == desk && self.budget.has_room();
+        let (slot, poke) = self.agenda.borrow_mut().pop_if(is_next)?;
         Some((slot.place, poke))
     }
 
@@ -140,7 +140,7 @@ impl Kernel {
     /// Lets a process wait for the next turn.
     #[cold]
     pub(crate) fn queue(&self, slot: Slot) {
-        self.agenda.borrow_mut().push_back((slot, Poke::Drive));
+        self.agenda.borrow_mut().push(slot, Poke::Drive);
     }
 
     pub(crate) fn stop(&self) {

@@ -73,7 +73,7 @@ impl Kernel {
         if self.in_turn.get() {
             self.poke_now(slot, poke);
         } else {
-            self.agenda.borrow_mut().push_back((slot, poke));
+            self.agenda.borrow_mut().push(slot, poke);
             self.ring();
         }
     }
