@@ -259,14 +259,14 @@ pub(crate) fn begin<P: Process>(
 ) -> Place {
     let own = ActorOwn::<P>::new(core, stakker::ret_nop!(), 0);
     let actor = own.clone();
-    let place = desk.settle(own, &birth, 0);
+    let place = desk.settle(own, &birth);
     let process = make(Life::begin(desk, place, birth));
     // The value goes in before any other call to the actor is queued, so the actor never keeps a queue of its own.
     core.defer(move |s| actor.apply_prep(s, move |_| Some(process)));
     place
 }
 
-/// The same from outside a turn, where nothing needs to wait for the queue, and with a handle.
+/// The same of one in no journal, from outside a turn, where nothing needs to wait for the queue; and with a handle.
 pub(crate) fn begin_now<P: Process>(
     desk: &Rc<Desk<P>>,
     stakker: &mut Stakker,
@@ -274,8 +274,8 @@ pub(crate) fn begin_now<P: Process>(
     make: impl FnOnce(Life<P>) -> P,
 ) -> Handle<P> {
     let own = ActorOwn::<P>::new(stakker, stakker::ret_nop!(), 0);
-    let actor = own.clone();
-    let handle = Handle::counted(desk, desk.settle(own, &birth, 1));
-    actor.apply_prep(stakker, |_| Some(make(Life::begin(desk, handle.place(), birth))));
+    let handle = Handle::counted(desk, desk.reserve());
+    own.apply_prep(stakker, |_| Some(make(Life::begin(desk, handle.place(), birth))));
+    desk.settle_at(handle.place(), own);
     handle
 }

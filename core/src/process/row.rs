@@ -1,7 +1,7 @@
 //! What a desk has of a process: its actor and what few processes have at a time; later what came of it.
 
 use super::few::Few;
-use super::slab::overwrite;
+use super::slab::{Place, overwrite};
 use super::{OutcomeOf, PhaseOf, Process};
 use crate::ProcessId;
 use crate::journal::{Entry, Stage};
@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 /// See the [module](self). Kept small: a paused process is little more than this and its state.
 pub(super) struct Row<P: Process> {
-    /// Its actor, until it has ended. Beside what else there is, so that it is found without asking what that is.
+    /// Its actor, from when it is made until it has ended. Beside what else there is, so that it is found without asking what that is.
     own: Option<ActorOwn<P>>,
     rest: Rest<P>,
 }
@@ -31,7 +31,12 @@ pub(super) enum Rest<P: Process> {
         handles: u32,
         more: Box<More<P>>,
     },
-    /// It has ended, and is still referred to.
+    /// It has ended, and is still referred to. The outcome lies with others, and nobody has asked for it since.
+    Left {
+        handles: u32,
+        outcome: Place,
+    },
+    /// The same of one that was asked for its outcome, or that had more.
     Over {
         handles: u32,
         end: Rc<End<P>>,
@@ -85,13 +90,27 @@ impl<P: Process> More<P> {
 }
 
 impl<P: Process> Row<P> {
-    #[inline(always)]
-    pub fn live(own: ActorOwn<P>, more: Option<More<P>>, handles: u32) -> Row<P> {
+    pub fn live(own: ActorOwn<P>, more: Option<More<P>>) -> Row<P> {
         let rest = match more {
-            Some(more) => Rest::More { handles, more: Box::new(more) },
-            None => Rest::Nothing { handles },
+            Some(more) => Rest::More { handles: 0, more: Box::new(more) },
+            None => Rest::Nothing { handles: 0 },
         };
         Row { own: Some(own), rest }
+    }
+
+    /// Of a process that is being made.
+    pub fn reserved(handles: u32) -> Row<P> {
+        Row { own: None, rest: Rest::Nothing { handles } }
+    }
+
+    /// Gives a reserved row its actor.
+    #[inline(always)]
+    pub fn fill(&mut self, own: ActorOwn<P>) {
+        overwrite(&mut self.own, Some(own));
+    }
+
+    pub fn left(outcome: Place, handles: u32) -> Row<P> {
+        Row { own: None, rest: Rest::Left { handles, outcome } }
     }
 
     pub fn over(end: Rc<End<P>>, handles: u32) -> Row<P> {
@@ -107,7 +126,7 @@ impl<P: Process> Row<P> {
     pub fn end(&self) -> Option<&Rc<End<P>>> {
         match &self.rest {
             Rest::Over { end, .. } => Some(end),
-            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::More { .. } => None,
+            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::More { .. } | Rest::Left { .. } => None,
         }
     }
 
@@ -115,7 +134,7 @@ impl<P: Process> Row<P> {
         match &self.rest {
             Rest::More { more, .. } => more.id,
             Rest::Over { end, .. } => end.id,
-            Rest::Nothing { .. } | Rest::Waiter { .. } => None,
+            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::Left { .. } => None,
         }
     }
 
@@ -124,6 +143,7 @@ impl<P: Process> Row<P> {
         let (Rest::Nothing { handles }
         | Rest::Waiter { handles, .. }
         | Rest::More { handles, .. }
+        | Rest::Left { handles, .. }
         | Rest::Over { handles, .. }) = &mut self.rest;
         handles
     }
@@ -132,6 +152,24 @@ impl<P: Process> Row<P> {
     pub fn is_light(&self) -> bool {
         let is_alone = matches!(self.rest, Rest::Nothing { handles: 0 } | Rest::Waiter { handles: 0, .. });
         is_alone && self.own.is_some()
+    }
+
+    /// Whether somebody waits for the end of a process that lives and has nothing else beside its actor.
+    pub fn is_awaited(&self) -> Option<bool> {
+        self.own.as_ref()?;
+        match self.rest {
+            Rest::Nothing { .. } => Some(false),
+            Rest::Waiter { .. } => Some(true),
+            Rest::More { .. } | Rest::Left { .. } | Rest::Over { .. } => None,
+        }
+    }
+
+    /// Where the outcome lies of one that has ended and was not asked for it yet.
+    pub fn left_at(&self) -> Option<Place> {
+        match self.rest {
+            Rest::Left { outcome, .. } => Some(outcome),
+            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::More { .. } | Rest::Over { .. } => None,
+        }
     }
 
     /// Its parts: the actor of one that has not ended, and all the rest.
@@ -143,7 +181,7 @@ impl<P: Process> Row<P> {
     pub fn keep(&mut self, kept: Kept<P>) -> Option<Kept<P>> {
         match (&mut self.rest, kept) {
             (Rest::More { more, .. }, kept) => more.kept.push(kept),
-            (Rest::Over { .. }, kept) => return Some(kept),
+            (Rest::Left { .. } | Rest::Over { .. }, kept) => return Some(kept),
             (&mut Rest::Nothing { handles }, Kept::Waiter(waiter)) => {
                 self.rest = Rest::Waiter { handles, waiter };
             }
@@ -175,7 +213,7 @@ impl<P: Process> Row<P> {
     pub fn more(&mut self) -> Option<&mut More<P>> {
         match &mut self.rest {
             Rest::More { more, .. } => Some(more),
-            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::Over { .. } => None,
+            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::Left { .. } | Rest::Over { .. } => None,
         }
     }
 }

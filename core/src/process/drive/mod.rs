@@ -43,6 +43,15 @@ pub(crate) enum Poke {
 
 #[inline(always)]
 pub(crate) fn on_poke<P: Process>(this: &mut P, cx: CX![P], poke: Poke) {
+    // What most are told, by itself.
+    if let Poke::Desire(desired) = poke {
+        return on_desire(this, cx, desired);
+    }
+    on_other_poke(this, cx, poke);
+}
+
+#[inline(never)]
+fn on_other_poke<P: Process>(this: &mut P, cx: CX![P], poke: Poke) {
     match poke {
         Poke::Drive => on_turn(this, cx),
         Poke::Durable => on_durable(this, cx),

@@ -6,11 +6,13 @@
 //! not have. So there is one desk for all processes of a kind; it knows by a number whose turn it is. And because it knows
 //! their type, it keeps their rows side by side, without a box for each.
 
+mod end;
+
 use super::drive::{self, Poke};
 use super::few::Few;
 use super::life::Birth;
 use super::nudges::Nudges;
-use super::row::{End, Kept, More, Rest, Row};
+use super::row::{End, Kept, More, Row};
 use super::slab::{Place, Slab};
 use super::step::Word;
 use super::{OutcomeOf, Process};
@@ -28,6 +30,8 @@ pub(crate) struct Desk<P: Process> {
     number: u16,
     /// Nobody's code runs while it is borrowed: what leaves it is dropped afterwards.
     rows: RefCell<Slab<Row<P>>>,
+    /// What came of processes that have ended: apart from the rows, because it may be larger than one.
+    outcomes: RefCell<Slab<OutcomeOf<P>>>,
     pub(super) nudges: Nudges,
     /// Counts where calls of the author's code begin and where they end. While one goes on, this is its number.
     calls: Cell<u64>,
@@ -67,6 +71,7 @@ impl<P: Process> Desk<P> {
             kernel: kernel.clone(),
             number,
             rows: RefCell::default(),
+            outcomes: RefCell::default(),
             nudges: Nudges::default(),
             calls: Cell::new(0),
             word: Cell::new(None),
@@ -90,20 +95,38 @@ impl<P: Process> Desk<P> {
 
     /// The process in this place.
     pub(crate) fn find(&self, place: Place) -> Option<Found<P>> {
-        let rows = self.rows.borrow();
-        let row = rows.at(place)?;
-        let live = row.actor().cloned().map(Found::Live);
-        live.or_else(|| row.end().cloned().map(Found::Over))
+        let mut rows = self.rows.borrow_mut();
+        let row = rows.at_mut(place)?;
+        if let Some(actor) = row.actor() {
+            return Some(Found::Live(actor.clone()));
+        }
+        self.share(row);
+        row.end().cloned().map(Found::Over)
     }
 
-    /// Lets a process move in, of which there are so many handles.
-    pub(super) fn settle(&self, own: ActorOwn<P>, birth: &Birth<P>, handles: u32) -> Place {
+    /// Lets a process move in.
+    pub(super) fn settle(&self, own: ActorOwn<P>, birth: &Birth<P>) -> Place {
         let &Birth { id, seq, parent, .. } = birth;
         let is_tied = id.is_some() || parent.is_some();
         let more = is_tied.then(|| More::tied(id, seq, parent));
-        let place = self.rows.borrow_mut().insert(Row::live(own, more, handles));
+        let place = self.rows.borrow_mut().insert(Row::live(own, more));
         self.kernel.count_in(self.slot(place), id);
         place
+    }
+
+    /// Keeps a place for a process that is made now, and for a handle to it.
+    #[inline]
+    pub(super) fn reserve(&self) -> Place {
+        self.rows.borrow_mut().insert(Row::reserved(1))
+    }
+
+    /// Lets a process move in where a place was kept for it.
+    #[inline]
+    pub(super) fn settle_at(&self, place: Place, own: ActorOwn<P>) {
+        if let Some(row) = self.rows.borrow_mut().at_mut(place) {
+            row.fill(own);
+            self.kernel.count_in(self.slot(place), None);
+        }
     }
 
     /// Keeps the outcome of a process that had ended before this runtime began.
@@ -112,80 +135,6 @@ impl<P: Process> Desk<P> {
         let slot = self.slot(place);
         self.kernel.list(slot, id);
         slot
-    }
-
-    /// A process has ended: who waits for it is told, its actor goes, its outcome stays for those who still refer to it.
-    ///
-    /// Here is the common case: nobody refers to it, it was in no journal, and at most one waits for it.
-    #[inline(always)]
-    pub(super) fn ended(&self, place: Place, outcome: OutcomeOf<P>) {
-        let gone = self.rows.borrow_mut().remove_if(place, Row::is_light);
-        let Some((Some(own), rest)) = gone.map(Row::parts) else { return self.leave_behind(place, outcome) };
-        self.nudges.clear(place);
-        self.kernel.count_out(None);
-        self.let_go(own);
-        if let Rest::Waiter { waiter, .. } = rest {
-            waiter.ret(outcome);
-        }
-        self.leave_children(place);
-    }
-
-    /// The same of all others.
-    #[inline(never)]
-    fn leave_behind(&self, place: Place, outcome: OutcomeOf<P>) {
-        let mut rows = self.rows.borrow_mut();
-        let Some(row) = rows.at_mut(place).filter(|row| row.actor().is_some()) else { return };
-        let (id, handles) = (row.id(), *row.handles());
-        let end = Rc::new(End { id, outcome });
-        let gone = match handles {
-            0 => rows.remove(place),
-            _ => Some(std::mem::replace(row, Row::over(end.clone(), handles))),
-        };
-        drop(rows);
-        self.nudges.clear(place);
-        self.kernel.count_out(id);
-        let Some((Some(own), rest)) = gone.map(Row::parts) else { return };
-        let parent = match rest {
-            Rest::Nothing { .. } | Rest::Over { .. } => None,
-            Rest::Waiter { waiter, .. } => {
-                waiter.ret(end.outcome.clone());
-                None
-            }
-            Rest::More { more, .. } => {
-                drive::tell_end(more.kept, &end.outcome);
-                more.parent
-            }
-        };
-        self.let_go(own);
-        self.leave_children(place);
-        if let Some(parent) = parent {
-            self.kernel.poke(parent, Poke::ChildEnded);
-        }
-    }
-
-    /// A process that has ended leaves its children, if it has any.
-    #[inline(always)]
-    fn leave_children(&self, place: Place) {
-        if self.kernel.has_kin() {
-            self.kernel.leave_children(self.slot(place));
-        }
-    }
-
-    /// Lets go of an actor that stops by itself.
-    ///
-    /// An owner that is dropped sends its actor the message to end. That is a second end for one that stops already, and
-    /// costs as much as the first. So the owner is left with an actor that ended long ago, and to which it says nothing.
-    #[inline(always)]
-    fn let_go(&self, mut own: ActorOwn<P>) {
-        let ended = self.ended.get_or_init(|| (*own).clone());
-        *own = ended.clone();
-    }
-
-    /// Drops an outcome that nobody refers to any more, when nothing is borrowed: it may be anything.
-    #[inline(never)]
-    fn forget(&self, place: Place) {
-        let gone = self.rows.borrow_mut().remove(place);
-        drop(gone);
     }
 
     /// Lets `waiter` know the outcome: now, or when the process has ended.
@@ -255,7 +204,11 @@ impl<P: Process> Desk<P> {
         if self.calls.get() != call {
             return Some(word);
         }
-        self.word.set(Some(word));
+        // A call has one step and that says one word, so there is none yet. To look for one to be dropped would cost a
+        // third of a step.
+        let before = self.word.replace(Some(word));
+        debug_assert!(before.is_none(), "a step says one word");
+        std::mem::forget(before);
         None
     }
 
@@ -268,7 +221,8 @@ impl<P: Process> Desk<P> {
 
     /// The actor in this place.
     pub(super) fn actor(&self, place: Place) -> Option<Actor<P>> {
-        self.rows.borrow().at(place)?.actor().cloned()
+        // Nobody else borrows now, and to borrow alone is cheaper than to be counted.
+        self.rows.borrow_mut().at(place)?.actor().cloned()
     }
 }
 
@@ -318,6 +272,7 @@ impl<P: Process> AnyDesk for Desk<P> {
 
     fn close(&self) {
         let rows = std::mem::take(&mut *self.rows.borrow_mut());
-        drop(rows);
+        let outcomes = std::mem::take(&mut *self.outcomes.borrow_mut());
+        drop((rows, outcomes));
     }
 }
