@@ -21,7 +21,7 @@ use crate::planted;
 use stakker::CX;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use transit::{end, on_durable, transit};
-use walk::{Heard, heard, heed_apart, on_turn, settle, walk};
+use walk::{goes_on, heed_apart, on_turn, settle, walk};
 use wish::{on_child_ended, on_child_failed, on_desire, on_nudge};
 
 /// What a process can be told from outside its own code.
@@ -133,10 +133,8 @@ pub(super) fn hear<P: Process>(this: &mut P, cx: CX![P], call: impl FnOnce(&mut 
         let step = Step::new(this.life());
         call(this, cx, step);
     });
-    match heard(this, cx) {
-        Heard::On => walk(this, cx),
-        Heard::Nothing => {}
-        Heard::Word(word) => heed_apart(this, cx, epoch, word),
+    if goes_on(this, cx, |this, cx, word| heed_apart(this, cx, epoch, word)) {
+        walk(this, cx);
     }
 }
 

@@ -84,10 +84,8 @@ pub(super) fn walk<P: Process>(this: &mut P, cx: CX![P]) {
             let (state, step) = (life.state.clone(), Step::new(life));
             if killing { this.clean(cx, state, step) } else { this.advance(cx, state, step) }
         });
-        match heard(this, cx) {
-            Heard::On => {}
-            Heard::Nothing => return,
-            Heard::Word(word) => return heed(this, cx, epoch, word),
+        if !goes_on(this, cx, |this, cx, word| heed(this, cx, epoch, word)) {
+            return;
         }
     }
     let life = this.life();
@@ -95,29 +93,28 @@ pub(super) fn walk<P: Process>(this: &mut P, cx: CX![P]) {
     life.kernel().poke_now(life.slot(), Poke::Drive);
 }
 
-/// What a call of the author's code has left.
-pub(super) enum Heard<P: Process> {
-    /// It went on at once, to a state that is to be driven now.
-    On,
-    /// Nothing: it waits for an answer.
-    Nothing,
-    Word(Word<P>),
-}
-
-/// Hears the word that a call has left.
+/// Hears the word that a call has left. Whether the process went on at once, to a state that is to be driven now; any other
+/// word is for `heed`.
 #[inline(always)]
-pub(super) fn heard<P: Process>(this: &mut P, cx: CX![P]) -> Heard<P> {
+pub(super) fn goes_on<P: Process>(
+    this: &mut P,
+    cx: CX![P],
+    heed: impl FnOnce(&mut P, CX![P], Word<P>),
+) -> bool {
     let life = this.life();
     match life.desk.close_call() {
-        None => Heard::Nothing,
+        None => false,
         // The common case by itself: nothing stands between this word and the next state.
         Some(Word::To(state)) if life.walks_freely() && !is_off_table(life, state.name()) => {
             leave(life);
             life.state = state;
             tell(life, cx);
-            Heard::On
+            true
         }
-        Some(word) => Heard::Word(word),
+        Some(word) => {
+            heed(this, cx, word);
+            false
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Kernel {
     next_id: Cell<ProcessId>,
     uid: Cell<JournalUid>,
     durable: Cell<bool>,
-    live: Cell<usize>,
+    live: Cell<isize>,
     timers: Cell<isize>,
     last_letter: Cell<i64>,
     letters_due: Cell<bool>,

@@ -24,7 +24,7 @@ impl Kernel {
     /// A process has ended.
     #[inline(always)]
     pub(crate) fn count_out(&self, id: Option<ProcessId>) {
-        self.live.set(self.live.get().saturating_sub(1));
+        self.live.set(self.live.get() - 1);
         if let Some(id) = id {
             self.by_id.borrow_mut().remove(&id);
         }
@@ -32,8 +32,9 @@ impl Kernel {
 
     /// The one desk of this type; made if there is none, with the number that it gets.
     pub(crate) fn desk<D: AnyDesk>(&self, make: impl FnOnce(u16) -> D) -> Rc<D> {
+        // To borrow alone is cheaper than to be counted, and nobody else does.
         let known =
-            self.desks.borrow().iter().find_map(|desk| Rc::downcast(desk.clone() as Rc<dyn Any>).ok());
+            self.desks.borrow_mut().iter().find_map(|desk| Rc::downcast(desk.clone() as Rc<dyn Any>).ok());
         known.unwrap_or_else(|| self.add_desk(make))
     }
 
@@ -91,7 +92,7 @@ impl Kernel {
     }
 
     pub(in crate::runtime) fn live(&self) -> usize {
-        self.live.get()
+        usize::try_from(self.live.get()).unwrap_or(0)
     }
 
     pub(crate) fn nudge(&self, slot: Slot) {
