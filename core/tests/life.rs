@@ -122,6 +122,39 @@ fn who_asks_for_the_outcome_when_the_end_is_told_is_answered_with_it() {
 }
 
 #[test]
+fn who_is_answered_may_ask_again_at_once_and_the_outcome_stays_as_long_as_a_handle() {
+    let mut world = World::new();
+    let sum = world.sum(6, 4);
+    let (told, ret) = answer();
+    let (asked, ret) = (sum.clone(), Cell::new(Some(ret)));
+    sum.outcome(stakker::Ret::new(move |_| ret.take().into_iter().for_each(|ret| asked.outcome(ret))));
+    sum.launch();
+    world.settle();
+    assert_eq!(told.borrow_mut().take(), Some(Some(Outcome::Finished(10))));
+    let other = sum.clone();
+    drop(sum);
+    for _ in 0..2 {
+        assert_eq!(world.runtime.phase(&other), Ok(Phase::Finished(10)));
+    }
+}
+
+#[test]
+fn a_process_that_panics_while_it_is_made_was_never_there() {
+    let mut world = World::new();
+    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let fetching = SumState::Fetching { a: 1, key: 2 };
+        drop(world.runtime.spawn_with(fetching, |_: Life<sum::Sum>| panic!("not made")));
+    }));
+    assert!(made.is_err());
+    assert_eq!(world.runtime.live(), 0);
+    world.settle();
+    let sum = world.sum(1, 2);
+    sum.launch();
+    world.settle();
+    assert_eq!(world.runtime.phase(&sum), Ok(Phase::Finished(3)));
+}
+
+#[test]
 fn a_handle_may_be_dropped_and_the_process_goes_on() {
     let mut world = World::new();
     let sum = world.sum(1, HELD);

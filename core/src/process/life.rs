@@ -184,6 +184,14 @@ impl<P: Process> Life<P> {
         &self.desk.kernel
     }
 
+    /// Wants this of its children. Most processes have none, and for those there is nothing more to ask.
+    #[inline]
+    pub(super) fn desire_children(&self, desired: Desired) {
+        if self.kernel().has_kin() {
+            self.kernel().desire_children(self.slot(), desired);
+        }
+    }
+
     /// How the kernel calls it.
     pub(super) fn slot(&self) -> Slot {
         self.desk.slot(self.place)
@@ -206,7 +214,16 @@ impl<P: Process> Life<P> {
 /// An actor that is stopped past the framework, by `stop!` or `fail!` in its own code, still ends with a reason.
 impl<P: Process> Drop for Life<P> {
     fn drop(&mut self) {
-        if self.stage.is_end() || self.kernel().is_closing() {
+        if !self.stage.is_end() {
+            self.on_stopped();
+        }
+    }
+}
+
+impl<P: Process> Life<P> {
+    #[cold]
+    fn on_stopped(&self) {
+        if self.kernel().is_closing() {
             return;
         }
         let fault = Fault::Stopped { state: self.state.name().into() };
@@ -242,14 +259,14 @@ pub(crate) fn begin<P: Process>(
 ) -> Place {
     let own = ActorOwn::<P>::new(core, stakker::ret_nop!(), 0);
     let actor = own.clone();
-    let place = desk.settle(own, &birth, 0);
+    let place = desk.settle(own, &birth);
     let process = make(Life::begin(desk, place, birth));
     // The value goes in before any other call to the actor is queued, so the actor never keeps a queue of its own.
     core.defer(move |s| actor.apply_prep(s, move |_| Some(process)));
     place
 }
 
-/// The same from outside a turn, where nothing needs to wait for the queue, and with a handle.
+/// The same of one in no journal, from outside a turn, where nothing needs to wait for the queue; and with a handle.
 pub(crate) fn begin_now<P: Process>(
     desk: &Rc<Desk<P>>,
     stakker: &mut Stakker,
@@ -257,8 +274,8 @@ pub(crate) fn begin_now<P: Process>(
     make: impl FnOnce(Life<P>) -> P,
 ) -> Handle<P> {
     let own = ActorOwn::<P>::new(stakker, stakker::ret_nop!(), 0);
-    let actor = own.clone();
-    let handle = Handle::counted(desk, desk.settle(own, &birth, 1));
-    actor.apply_prep(stakker, |_| Some(make(Life::begin(desk, handle.place(), birth))));
+    let handle = Handle::counted(desk, desk.reserve());
+    own.apply_prep(stakker, |_| Some(make(Life::begin(desk, handle.place(), birth))));
+    desk.settle_at(handle.place(), own);
     handle
 }

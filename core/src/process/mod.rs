@@ -10,6 +10,7 @@ mod drive;
 mod few;
 mod handle;
 mod life;
+mod nudges;
 mod phase;
 mod row;
 mod slab;

@@ -1,34 +1,46 @@
 //! What a desk has of a process: its actor and what few processes have at a time; later what came of it.
 
 use super::few::Few;
+use super::slab::{Place, overwrite};
 use super::{OutcomeOf, PhaseOf, Process};
 use crate::ProcessId;
 use crate::journal::{Entry, Stage};
 use crate::runtime::Slot;
-use stakker::{ActorOwn, Fwd, Ret};
+use stakker::{Actor, ActorOwn, Fwd, Ret};
 use std::any::Any;
 use std::rc::Rc;
 
 /// See the [module](self). Kept small: a paused process is little more than this and its state.
-pub(super) enum Row<P: Process> {
-    Live {
-        own: ActorOwn<P>,
-        more: Option<Box<More<P>>>,
+pub(super) struct Row<P: Process> {
+    /// Its actor, from when it is made until it has ended. Beside what else there is, so that it is found without asking what that is.
+    own: Option<ActorOwn<P>>,
+    rest: Rest<P>,
+}
+
+/// What there is beside the actor. Each counts the handles, in the place where an enum has room to spare.
+pub(super) enum Rest<P: Process> {
+    Nothing {
         handles: u32,
     },
-    /// The same, of one that has nothing but somebody who waits for its end: so common that it needs no box.
-    Awaited {
-        own: ActorOwn<P>,
+    /// Only somebody who waits for the end: so common that it needs no box.
+    Waiter {
+        handles: u32,
         waiter: Ret<OutcomeOf<P>>,
-        handles: u32,
     },
-    /// It has ended, and is still referred to.
+    More {
+        handles: u32,
+        more: Box<More<P>>,
+    },
+    /// It has ended, and is still referred to. The outcome lies with others, and nobody has asked for it since.
+    Left {
+        handles: u32,
+        outcome: Place,
+    },
+    /// The same of one that was asked for its outcome, or that had more.
     Over {
-        end: Rc<End<P>>,
         handles: u32,
+        end: Rc<End<P>>,
     },
-    /// Only while it becomes another one.
-    Changing,
 }
 
 /// What remains of a process.
@@ -78,73 +90,130 @@ impl<P: Process> More<P> {
 }
 
 impl<P: Process> Row<P> {
-    pub fn live(own: ActorOwn<P>, more: Option<More<P>>, handles: u32) -> Row<P> {
-        Row::Live { own, more: more.map(Box::new), handles }
+    pub fn live(own: ActorOwn<P>, more: Option<More<P>>) -> Row<P> {
+        let rest = match more {
+            Some(more) => Rest::More { handles: 0, more: Box::new(more) },
+            None => Rest::Nothing { handles: 0 },
+        };
+        Row { own: Some(own), rest }
     }
 
-    pub fn over(end: End<P>) -> Row<P> {
-        Row::Over { end: Rc::new(end), handles: 0 }
+    /// Of a process that is being made.
+    pub fn reserved(handles: u32) -> Row<P> {
+        Row { own: None, rest: Rest::Nothing { handles } }
+    }
+
+    /// Gives a reserved row its actor.
+    #[inline(always)]
+    pub fn fill(&mut self, own: ActorOwn<P>) {
+        overwrite(&mut self.own, Some(own));
+    }
+
+    pub fn left(outcome: Place, handles: u32) -> Row<P> {
+        Row { own: None, rest: Rest::Left { handles, outcome } }
+    }
+
+    pub fn over(end: Rc<End<P>>, handles: u32) -> Row<P> {
+        Row { own: None, rest: Rest::Over { handles, end } }
     }
 
     /// The actor, of one that has not ended.
-    pub fn actor(&self) -> Option<&ActorOwn<P>> {
-        match self {
-            Row::Live { own, .. } | Row::Awaited { own, .. } => Some(own),
-            Row::Over { .. } | Row::Changing => None,
+    pub fn actor(&self) -> Option<&Actor<P>> {
+        self.own.as_deref()
+    }
+
+    /// What came of one that has ended.
+    pub fn end(&self) -> Option<&Rc<End<P>>> {
+        match &self.rest {
+            Rest::Over { end, .. } => Some(end),
+            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::More { .. } | Rest::Left { .. } => None,
         }
     }
 
     pub fn id(&self) -> Option<ProcessId> {
-        match self {
-            Row::Live { more, .. } => more.as_ref()?.id,
-            Row::Awaited { .. } | Row::Changing => None,
-            Row::Over { end, .. } => end.id,
+        match &self.rest {
+            Rest::More { more, .. } => more.id,
+            Rest::Over { end, .. } => end.id,
+            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::Left { .. } => None,
         }
     }
 
     /// How many handles there are, plus one if a parent may still ask for it.
-    pub fn handles(&mut self) -> Option<&mut u32> {
-        match self {
-            Row::Live { handles, .. } | Row::Awaited { handles, .. } | Row::Over { handles, .. } => {
-                Some(handles)
-            }
-            Row::Changing => None,
+    pub fn handles(&mut self) -> &mut u32 {
+        let (Rest::Nothing { handles }
+        | Rest::Waiter { handles, .. }
+        | Rest::More { handles, .. }
+        | Rest::Left { handles, .. }
+        | Rest::Over { handles, .. }) = &mut self.rest;
+        handles
+    }
+
+    /// Whether the process has not ended, and nobody refers to it but at most one who waits for its end.
+    pub fn is_light(&self) -> bool {
+        let is_alone = matches!(self.rest, Rest::Nothing { handles: 0 } | Rest::Waiter { handles: 0, .. });
+        is_alone && self.own.is_some()
+    }
+
+    /// Whether somebody waits for the end of a process that lives and has nothing else beside its actor.
+    pub fn is_awaited(&self) -> Option<bool> {
+        self.own.as_ref()?;
+        match self.rest {
+            Rest::Nothing { .. } => Some(false),
+            Rest::Waiter { .. } => Some(true),
+            Rest::More { .. } | Rest::Left { .. } | Rest::Over { .. } => None,
         }
     }
 
-    /// Whether nobody refers to the process, which has not ended.
-    pub fn is_forgotten(&self) -> bool {
-        matches!(self, Row::Live { handles: 0, .. } | Row::Awaited { handles: 0, .. })
+    /// Where the outcome lies of one that has ended and was not asked for it yet.
+    pub fn left_at(&self) -> Option<Place> {
+        match self.rest {
+            Rest::Left { outcome, .. } => Some(outcome),
+            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::More { .. } | Rest::Over { .. } => None,
+        }
     }
 
-    /// Keeps something for a process that has not ended.
+    /// Its parts: the actor of one that has not ended, and all the rest.
+    pub fn parts(self) -> (Option<ActorOwn<P>>, Rest<P>) {
+        (self.own, self.rest)
+    }
+
+    /// Keeps something for a process, and gives it back if that has ended.
+    pub fn keep(&mut self, kept: Kept<P>) -> Option<Kept<P>> {
+        match (&mut self.rest, kept) {
+            (Rest::More { more, .. }, kept) => more.kept.push(kept),
+            (Rest::Left { .. } | Rest::Over { .. }, kept) => return Some(kept),
+            (&mut Rest::Nothing { handles }, Kept::Waiter(waiter)) => {
+                self.rest = Rest::Waiter { handles, waiter };
+            }
+            (&mut Rest::Nothing { handles }, kept @ (Kept::Guard(_) | Kept::Watcher(_))) => {
+                self.rest = Rest::More { handles, more: More::with(kept) };
+            }
+            (&mut Rest::Waiter { handles, .. }, kept) => {
+                let first = std::mem::replace(&mut self.rest, Rest::Nothing { handles });
+                if let Rest::Waiter { waiter, .. } = first {
+                    let mut more = More::with(Kept::Waiter(waiter));
+                    more.kept.push(kept);
+                    self.rest = Rest::More { handles, more };
+                }
+            }
+        }
+        None
+    }
+
+    /// The common case by itself: somebody waits for the end of a process that has nothing yet. Gives back who cannot be
+    /// kept so.
     #[inline(always)]
-    pub fn keep(&mut self, kept: Kept<P>) {
-        *self = match (std::mem::replace(self, Row::Changing), kept) {
-            (Row::Live { own, more: None, handles }, Kept::Waiter(waiter)) => {
-                Row::Awaited { own, waiter, handles }
-            }
-            (Row::Live { own, more: None, handles }, kept @ (Kept::Guard(_) | Kept::Watcher(_))) => {
-                Row::Live { own, more: Some(More::with(kept)), handles }
-            }
-            (Row::Live { own, more: Some(mut more), handles }, kept) => {
-                more.kept.push(kept);
-                Row::Live { own, more: Some(more), handles }
-            }
-            (Row::Awaited { own, waiter, handles }, kept) => {
-                let mut more = More::with(Kept::Waiter(waiter));
-                more.kept.push(kept);
-                Row::Live { own, more: Some(more), handles }
-            }
-            (row @ (Row::Over { .. } | Row::Changing), _) => row,
-        }
+    pub fn keep_first_waiter(&mut self, waiter: Ret<OutcomeOf<P>>) -> Option<Ret<OutcomeOf<P>>> {
+        let Rest::Nothing { handles } = self.rest else { return Some(waiter) };
+        overwrite(&mut self.rest, Rest::Waiter { handles, waiter });
+        None
     }
 
     /// What few processes have, of one that has it.
     pub fn more(&mut self) -> Option<&mut More<P>> {
-        match self {
-            Row::Live { more, .. } => more.as_deref_mut(),
-            Row::Awaited { .. } | Row::Over { .. } | Row::Changing => None,
+        match &mut self.rest {
+            Rest::More { more, .. } => Some(more),
+            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::Left { .. } | Rest::Over { .. } => None,
         }
     }
 }

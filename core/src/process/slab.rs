@@ -32,6 +32,12 @@ enum Entry<T> {
 /// Entries in a block: few enough that a runtime with one process of a kind does not mind.
 const BLOCK: usize = 64;
 
+/// Puts `new` where something is that owns nothing. The compiler does not see that, and would look for what to drop.
+#[inline(always)]
+pub(super) fn overwrite<T>(place: &mut T, new: T) {
+    std::mem::forget(std::mem::replace(place, new));
+}
+
 impl<T> Default for Slab<T> {
     fn default() -> Self {
         Slab { blocks: Vec::new(), free: None }
@@ -46,7 +52,7 @@ impl<T> Slab<T> {
         let &mut Entry::Vacant(next) = entry else {
             unreachable!("the list of free places has one that is taken")
         };
-        *entry = Entry::Taken(item);
+        overwrite(entry, Entry::Taken(item));
         self.free = next;
         Place { index, generation: block.generations[index as usize % BLOCK] }
     }

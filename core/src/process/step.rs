@@ -41,9 +41,10 @@ impl<P: Process> Word<P> {
 }
 
 impl<P: Process> Step<P> {
-    /// The step that is given to a call of the author's code.
+    /// The step that is given to a call of the author's code, which begins.
     #[inline]
-    pub(super) fn new(life: &Life<P>, call: u64) -> Step<P> {
+    pub(super) fn new(life: &Life<P>) -> Step<P> {
+        let call = life.desk.open();
         Step { desk: Some(life.desk.clone()), place: life.place, call, epoch: life.epoch }
     }
 
@@ -89,7 +90,8 @@ impl<P: Process> Step<P> {
         Ret::new(move |answer| {
             let deferrer = actor.access_deferrer().clone();
             deferrer.defer(move |s| {
-                actor.apply(s, move |this, cx| match answer {
+                // Who waits for an answer has its value: `query` is `apply` without what that would do if it had not.
+                actor.query(s, |this, cx| match answer {
                     Some(answer) => {
                         if !drive::is_current(this, epoch) {
                             return drive::on_late(this, "an answer");

@@ -6,6 +6,7 @@
 //!
 //! There are no globals here, no signal handlers, and no threads that call user code.
 
+mod agenda;
 mod budget;
 mod builder;
 mod clock;
@@ -202,15 +203,13 @@ impl Runtime {
     fn tell_some(&mut self) -> Result<bool, RuntimeError> {
         let (kernel, stakker) = (&self.kernel, &mut self.stakker);
         caught(|| {
-            let mut told = false;
-            for _ in 0..TOLD_TOGETHER {
-                let Some((slot, poke)) = kernel.next_on_agenda() else { break };
-                if let Some(desk) = kernel.desk_of(slot) {
-                    desk.tell(stakker, slot.place, poke);
-                }
-                told = true;
+            let mut told = 0;
+            while told < TOLD_TOGETHER
+                && let Some(desk) = kernel.next_desk()
+            {
+                told += desk.tell_next(stakker, TOLD_TOGETHER - told);
             }
-            told
+            told > 0
         })
     }
 

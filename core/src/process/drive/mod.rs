@@ -21,7 +21,7 @@ use crate::planted;
 use stakker::CX;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use transit::{end, on_durable, transit};
-use walk::{goes_on, settle, walk};
+use walk::{goes_on, heed_apart, on_turn, settle, walk};
 use wish::{on_child_ended, on_child_failed, on_desire, on_nudge};
 
 /// What a process can be told from outside its own code.
@@ -43,20 +43,22 @@ pub(crate) enum Poke {
 
 #[inline(always)]
 pub(crate) fn on_poke<P: Process>(this: &mut P, cx: CX![P], poke: Poke) {
-    let life = this.life();
-    let settles = match poke {
-        Poke::Drive => {
-            life.marks.clear(Marks::QUEUED);
-            true
-        }
-        Poke::Durable => return on_durable(this, cx),
-        Poke::Desire(desired) => on_desire(life, desired),
-        Poke::Nudge => return on_nudge(this, cx),
-        Poke::ChildEnded => on_child_ended(life),
-        Poke::ChildFailed => return on_child_failed(this, cx),
-    };
-    if settles {
-        settle(this, cx);
+    // What most are told, by itself.
+    if let Poke::Desire(desired) = poke {
+        return on_desire(this, cx, desired);
+    }
+    on_other_poke(this, cx, poke);
+}
+
+#[inline(never)]
+fn on_other_poke<P: Process>(this: &mut P, cx: CX![P], poke: Poke) {
+    match poke {
+        Poke::Drive => on_turn(this, cx),
+        Poke::Durable => on_durable(this, cx),
+        Poke::Desire(desired) => on_desire(this, cx, desired),
+        Poke::Nudge => on_nudge(this, cx),
+        Poke::ChildEnded => on_child_ended(this, cx),
+        Poke::ChildFailed => on_child_failed(this, cx),
     }
 }
 
@@ -126,10 +128,12 @@ pub(super) fn is_current<P: Process>(this: &mut P, epoch: u32) -> bool {
 
 /// Calls a method of the author's with a fresh step, and goes where it says.
 pub(super) fn hear<P: Process>(this: &mut P, cx: CX![P], call: impl FnOnce(&mut P, CX![P], Step<P>)) {
-    let life = this.life();
-    let (epoch, step) = (life.epoch, Step::new(life, life.desk.open()));
-    guarded(this, cx, epoch, |this, cx| call(this, cx, step));
-    if goes_on(this, cx, epoch) {
+    let epoch = this.life().epoch;
+    guarded(this, cx, epoch, |this, cx| {
+        let step = Step::new(this.life());
+        call(this, cx, step);
+    });
+    if goes_on(this, cx, |this, cx, word| heed_apart(this, cx, epoch, word)) {
         walk(this, cx);
     }
 }

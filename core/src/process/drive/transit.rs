@@ -44,14 +44,13 @@ fn write<P: Process>(this: &mut P, cx: CX![P], stage: Stage, state: Option<P::St
 }
 
 /// Ends the process.
-#[inline(always)]
 pub(super) fn end<P: Process>(this: &mut P, cx: CX![P], outcome: OutcomeOf<P>) {
     let life = this.life();
     leave(life);
-    life.kernel().desire_children(life.slot(), Desired::Kill);
+    life.desire_children(Desired::Kill);
     match life.marks.any(Marks::DURABLE) {
         true => write_end(life, outcome),
-        false => enter_end(life, cx, outcome),
+        false => end_now(life, cx, outcome),
     }
 }
 
@@ -101,7 +100,7 @@ pub(super) fn on_durable<P: Process>(this: &mut P, cx: CX![P]) {
             enter(life, cx, stage, state);
             settle(this, cx);
         }
-        Some(Pending::End(outcome)) => enter_end(life, cx, *outcome),
+        Some(Pending::End(outcome)) => end_now(life, cx, *outcome),
         None => {}
     }
 }
@@ -131,9 +130,13 @@ fn enter<P: Process>(life: &mut Life<P>, cx: CX![P], stage: Stage, state: Option
     tell(life, cx);
 }
 
-#[inline]
-fn enter_end<P: Process>(life: &mut Life<P>, cx: CX![P], outcome: OutcomeOf<P>) {
+#[inline(always)]
+pub(super) fn enter_end<P: Process>(life: &mut Life<P>, cx: CX![P], outcome: OutcomeOf<P>) {
     life.stage = outcome.stage();
     life.desk.ended(life.place, outcome);
     cx.stop();
+}
+
+fn end_now<P: Process>(life: &mut Life<P>, cx: CX![P], outcome: OutcomeOf<P>) {
+    enter_end(life, cx, outcome);
 }

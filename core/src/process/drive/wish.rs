@@ -2,7 +2,7 @@
 
 use super::on_word;
 use super::transit::leave;
-use super::walk::drive;
+use super::walk::{drive, move_on, settle};
 use crate::journal::{Desired, Entry, Stage};
 use crate::process::life::{Life, Marks};
 use crate::process::row::Pending;
@@ -10,20 +10,22 @@ use crate::process::step::Word;
 use crate::process::{Fault, Process, table};
 use stakker::CX;
 
-/// Whether the wish leads to a transition now.
+/// Its owner wants something else. Where that leads to another stage, it goes there.
 #[inline(always)]
-pub(super) fn on_desire<P: Process>(life: &mut Life<P>, wish: Desired) -> bool {
+pub(super) fn on_desire<P: Process>(this: &mut P, cx: CX![P], wish: Desired) {
+    let life = this.life();
     let desired = table::merge(life.desired, wish);
     if desired == life.desired || life.stage.is_end() {
-        return false;
+        return;
     }
     life.desired = desired;
-    let moves_now = !life.marks.any(Marks::COMMITTING) && table::next(life.stage, desired).is_some();
-    // A desire that leads to a transition is written with it; any other is written by itself, so that it survives.
-    if life.marks.any(Marks::DURABLE) && !moves_now {
-        write_desire(life);
+    let may_move = !life.marks.any(Marks::COMMITTING);
+    match table::next(life.stage, desired).filter(|_| may_move) {
+        Some(stage) => move_on(this, cx, stage),
+        // A desire that leads to a transition is written with it; any other is written by itself, so that it survives.
+        None if life.marks.any(Marks::DURABLE) => write_desire(life),
+        None => {}
     }
-    moves_now
 }
 
 fn write_desire<P: Process>(life: &Life<P>) {
@@ -49,19 +51,19 @@ pub(super) fn on_nudge<P: Process>(this: &mut P, cx: CX![P]) {
         return;
     }
     if !life.marks.any(Marks::STEPWISE) {
-        life.desk.drop_nudges(life.place);
+        life.desk.nudges.clear(life.place);
         leave(life);
     }
     drive(this, cx);
 }
 
-/// Whether it waited for this child to be gone, and for no other.
-pub(super) fn on_child_ended<P: Process>(life: &mut Life<P>) -> bool {
-    if !life.marks.any(Marks::OUTLIVED) || life.kernel().has_live_children(life.slot()) {
-        return false;
+/// If it waited for this child to be gone, and for no other, it goes on.
+pub(super) fn on_child_ended<P: Process>(this: &mut P, cx: CX![P]) {
+    let life = this.life();
+    if life.marks.any(Marks::OUTLIVED) && !life.kernel().has_live_children(life.slot()) {
+        life.marks.clear(Marks::OUTLIVED);
+        settle(this, cx);
     }
-    life.marks.clear(Marks::OUTLIVED);
-    true
 }
 
 pub(super) fn on_child_failed<P: Process>(this: &mut P, cx: CX![P]) {

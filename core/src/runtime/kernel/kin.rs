@@ -5,15 +5,17 @@ use crate::ProcessId;
 use crate::journal::Desired;
 use crate::process::Poke;
 use crate::runtime::slot::Slot;
+use std::cell::RefCell;
 
 impl Kernel {
     pub(crate) fn child_of(&self, parent: Slot, key: &str) -> Option<Slot> {
-        self.kin.borrow().get(&(parent, key.to_owned())).copied()
+        self.kin.get()?.borrow().get(&(parent, key.to_owned())).copied()
     }
 
     /// Enters a child under its key. Its outcome is kept until the parent ends.
     pub(crate) fn enter_child(&self, parent: Option<Slot>, key: String, child: Slot) {
-        self.kin.borrow_mut().insert((parent.unwrap_or_default(), key), child);
+        let kin = self.kin.get_or_init(RefCell::default);
+        kin.borrow_mut().insert((parent.unwrap_or_default(), key), child);
         if parent.is_some() {
             self.count_handle(child, 1);
         }
@@ -30,7 +32,8 @@ impl Kernel {
     }
 
     fn children(&self, parent: Slot) -> Vec<(String, Slot)> {
-        let kin = self.kin.borrow();
+        let Some(kin) = self.kin.get() else { return Vec::new() };
+        let kin = kin.borrow();
         let from_first = kin.range((parent, String::new())..);
         let own = from_first.take_while(|((p, _), _)| *p == parent);
         own.map(|((_, key), child)| (key.clone(), *child)).collect()
@@ -38,18 +41,11 @@ impl Kernel {
 
     /// Whether anybody has a child or a key at all: a process without kin does not look for any.
     #[inline]
-    fn has_kin(&self) -> bool {
-        !self.kin.borrow().is_empty()
+    pub(crate) fn has_kin(&self) -> bool {
+        self.kin.get().is_some_and(|kin| !kin.borrow().is_empty())
     }
 
-    #[inline]
     pub(crate) fn desire_children(&self, parent: Slot, desired: Desired) {
-        if self.has_kin() {
-            self.desire_each(parent, desired);
-        }
-    }
-
-    fn desire_each(&self, parent: Slot, desired: Desired) {
         self.children(parent).into_iter().for_each(|(_, child)| self.poke(child, Poke::Desire(desired)));
     }
 
@@ -57,16 +53,11 @@ impl Kernel {
         self.has_kin() && self.children(parent).into_iter().any(|(_, child)| self.is_live(child))
     }
 
-    #[inline]
-    pub(super) fn leave_children(&self, parent: Slot) {
-        if self.has_kin() {
-            self.leave_each(parent);
-        }
-    }
-
-    fn leave_each(&self, parent: Slot) {
+    pub(crate) fn leave_children(&self, parent: Slot) {
         for (key, child) in self.children(parent) {
-            self.kin.borrow_mut().remove(&(parent, key));
+            if let Some(kin) = self.kin.get() {
+                kin.borrow_mut().remove(&(parent, key));
+            }
             self.count_handle(child, -1);
         }
     }

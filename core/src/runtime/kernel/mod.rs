@@ -1,16 +1,17 @@
 //! What all parts of a runtime share: the desks, the agenda, the outbox. Processes reach it through their `Life`, handles
 //! through a weak reference. It knows no Stakker, so nothing here can run anybody's code.
 
+use super::agenda::Agenda;
 use super::budget::Budget;
 use super::clock::Clock;
 use super::kinds::Kind;
 use super::outbox::Outbox;
 use super::slot::Slot;
-use crate::process::{AnyDesk, Poke};
+use crate::process::{AnyDesk, Place, Poke};
 use crate::{JournalUid, ProcessId, WallTime};
 use stakker_mio::mio::Waker;
-use std::cell::{Cell, Ref, RefCell, RefMut};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::cell::{Cell, OnceCell, Ref, RefCell, RefMut};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,15 +23,15 @@ mod record;
 pub(crate) struct Kernel {
     /// Where the process with this number lives.
     by_id: RefCell<BTreeMap<ProcessId, Slot>>,
-    /// The children of a parent by key; those without a parent have nobody's slot.
-    kin: RefCell<BTreeMap<(Slot, String), Slot>>,
+    /// The children of a parent by key; those without a parent have nobody's slot. Made for the first of them, so that
+    /// where there are none nobody looks into it.
+    kin: OnceCell<RefCell<BTreeMap<(Slot, String), Slot>>>,
     /// Keys in the journal that a new process must not use, though `kin` may not have them any more: those of all
     /// top-level processes, and those of children that are parked.
     taken_keys: RefCell<BTreeSet<(Option<ProcessId>, String)>>,
     child_faults: RefCell<BTreeMap<Slot, (String, String)>>,
     kinds: RefCell<BTreeMap<String, Rc<dyn Kind>>>,
-    /// Who is to be told what, when there is room in a turn. First come, first served.
-    agenda: RefCell<VecDeque<(Slot, Poke)>>,
+    agenda: RefCell<Agenda>,
     outbox: RefCell<Outbox>,
     /// One for each kind: together they are the process table. So few that each can be looked at to find one.
     desks: RefCell<Vec<Rc<dyn AnyDesk>>>,
@@ -39,7 +40,7 @@ pub(crate) struct Kernel {
     next_id: Cell<ProcessId>,
     uid: Cell<JournalUid>,
     durable: Cell<bool>,
-    live: Cell<usize>,
+    live: Cell<isize>,
     timers: Cell<isize>,
     last_letter: Cell<i64>,
     letters_due: Cell<bool>,
@@ -55,7 +56,7 @@ impl Kernel {
     pub(super) fn new(clock: Clock, now: Instant, waker: Option<Arc<Waker>>, seed: u64) -> Kernel {
         Kernel {
             by_id: RefCell::default(),
-            kin: RefCell::default(),
+            kin: OnceCell::new(),
             taken_keys: RefCell::default(),
             child_faults: RefCell::default(),
             kinds: RefCell::default(),
@@ -108,13 +109,18 @@ impl Kernel {
         }
     }
 
-    /// Who is to be told what next, if there is room.
-    pub(super) fn next_on_agenda(&self) -> Option<(Slot, Poke)> {
-        let mut agenda = self.agenda.borrow_mut();
-        if agenda.is_empty() || !self.budget.has_room() {
-            return None;
-        }
-        agenda.pop_front()
+    /// The desk of the process that is to be told something next, if there is room.
+    pub(super) fn next_desk(&self) -> Option<Rc<dyn AnyDesk>> {
+        let first = self.agenda.borrow().first();
+        self.desk_of(first.filter(|_| self.budget.has_room())?)
+    }
+
+    /// Who is to be told what next, if that is one of this desk and there is room.
+    #[inline]
+    pub(crate) fn next_at_desk(&self, desk: u16) -> Option<(Place, Poke)> {
+        let is_next = |slot: Slot| slot.desk == desk && self.budget.has_room();
+        let (slot, poke) = self.agenda.borrow_mut().pop_if(is_next)?;
+        Some((slot.place, poke))
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -134,7 +140,7 @@ impl Kernel {
     /// Lets a process wait for the next turn.
     #[cold]
     pub(crate) fn queue(&self, slot: Slot) {
-        self.agenda.borrow_mut().push_back((slot, Poke::Drive));
+        self.agenda.borrow_mut().push(slot, Poke::Drive);
     }
 
     pub(crate) fn stop(&self) {

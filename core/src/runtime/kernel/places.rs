@@ -24,25 +24,17 @@ impl Kernel {
     /// A process has ended.
     #[inline(always)]
     pub(crate) fn count_out(&self, id: Option<ProcessId>) {
-        self.live.set(self.live.get().saturating_sub(1));
+        self.live.set(self.live.get() - 1);
         if let Some(id) = id {
             self.by_id.borrow_mut().remove(&id);
         }
     }
 
-    /// What follows for its kin when a process has ended and its actor is gone.
-    #[inline]
-    pub(crate) fn after_end(&self, slot: Slot, parent: Option<Slot>) {
-        self.leave_children(slot);
-        if let Some(parent) = parent {
-            self.poke(parent, Poke::ChildEnded);
-        }
-    }
-
     /// The one desk of this type; made if there is none, with the number that it gets.
     pub(crate) fn desk<D: AnyDesk>(&self, make: impl FnOnce(u16) -> D) -> Rc<D> {
+        // To borrow alone is cheaper than to be counted, and nobody else does.
         let known =
-            self.desks.borrow().iter().find_map(|desk| Rc::downcast(desk.clone() as Rc<dyn Any>).ok());
+            self.desks.borrow_mut().iter().find_map(|desk| Rc::downcast(desk.clone() as Rc<dyn Any>).ok());
         known.unwrap_or_else(|| self.add_desk(make))
     }
 
@@ -77,11 +69,12 @@ impl Kernel {
     }
 
     /// Tells a process something: now, or from outside a turn when there is room in the next ones.
+    #[inline]
     pub(crate) fn poke(&self, slot: Slot, poke: Poke) {
         if self.in_turn.get() {
             self.poke_now(slot, poke);
         } else {
-            self.agenda.borrow_mut().push_back((slot, poke));
+            self.agenda.borrow_mut().push(slot, poke);
             self.ring();
         }
     }
@@ -99,7 +92,7 @@ impl Kernel {
     }
 
     pub(in crate::runtime) fn live(&self) -> usize {
-        self.live.get()
+        usize::try_from(self.live.get()).unwrap_or(0)
     }
 
     pub(crate) fn nudge(&self, slot: Slot) {

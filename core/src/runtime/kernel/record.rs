@@ -26,7 +26,8 @@ impl Kernel {
 
     pub(in crate::runtime) fn on_durable(&self, ticket: u64) {
         let landed = self.outbox.borrow_mut().landed(ticket);
-        self.agenda.borrow_mut().extend(landed.into_iter().map(|slot| (slot, Poke::Durable)));
+        let mut agenda = self.agenda.borrow_mut();
+        landed.into_iter().for_each(|slot| agenda.push(slot, Poke::Durable));
     }
 
     pub(in crate::runtime) fn open_journal(&self, uid: JournalUid, next_id: ProcessId) {

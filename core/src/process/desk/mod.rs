@@ -6,9 +6,12 @@
 //! not have. So there is one desk for all processes of a kind; it knows by a number whose turn it is. And because it knows
 //! their type, it keeps their rows side by side, without a box for each.
 
+mod end;
+
 use super::drive::{self, Poke};
 use super::few::Few;
 use super::life::Birth;
+use super::nudges::Nudges;
 use super::row::{End, Kept, More, Row};
 use super::slab::{Place, Slab};
 use super::step::Word;
@@ -18,7 +21,6 @@ use crate::runtime::{Kernel, Slot};
 use stakker::{Actor, ActorOwn, Ret, Stakker};
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// See the [module](self). It also leads to the kernel, so that a `Life` needs one pointer for both.
@@ -28,12 +30,11 @@ pub(crate) struct Desk<P: Process> {
     number: u16,
     /// Nobody's code runs while it is borrowed: what leaves it is dropped afterwards.
     rows: RefCell<Slab<Row<P>>>,
-    /// Nudges that were not used yet. Few processes have one at a time.
-    nudges: RefCell<BTreeMap<Place, u32>>,
-    /// Counts the calls of the author's code, from 1.
+    /// What came of processes that have ended: apart from the rows, because it may be larger than one.
+    outcomes: RefCell<Slab<OutcomeOf<P>>>,
+    pub(super) nudges: Nudges,
+    /// Counts where calls of the author's code begin and where they end. While one goes on, this is its number.
     calls: Cell<u64>,
-    /// The number of the call that is going on; 0 between calls.
-    current: Cell<u64>,
     word: Cell<Option<Word<P>>>,
     /// The actor of the first process that ended. See [`let_go`](Self::let_go).
     ended: OnceCell<Actor<P>>,
@@ -49,8 +50,8 @@ pub(crate) enum Found<P: Process> {
 pub(crate) trait AnyDesk: Any {
     /// Tells the process in this place something, at the next opportunity. Nothing happens to one that has ended.
     fn poke(&self, place: Place, poke: Poke);
-    /// Tells it now, between two messages.
-    fn tell(&self, stakker: &mut Stakker, place: Place, poke: Poke);
+    /// Tells those of this desk that come next on the agenda, between two messages, and at most so many. How many.
+    fn tell_next(&self, stakker: &mut Stakker, at_most: u32) -> u32;
     /// Whether a process that has not ended lives there.
     fn is_live(&self, place: Place) -> bool;
     /// Its number in the journal.
@@ -70,9 +71,9 @@ impl<P: Process> Desk<P> {
             kernel: kernel.clone(),
             number,
             rows: RefCell::default(),
-            nudges: RefCell::default(),
+            outcomes: RefCell::default(),
+            nudges: Nudges::default(),
             calls: Cell::new(0),
-            current: Cell::new(0),
             word: Cell::new(None),
             ended: OnceCell::new(),
         })
@@ -94,95 +95,72 @@ impl<P: Process> Desk<P> {
 
     /// The process in this place.
     pub(crate) fn find(&self, place: Place) -> Option<Found<P>> {
-        match self.rows.borrow().at(place)? {
-            Row::Live { own, .. } | Row::Awaited { own, .. } => Some(Found::Live((**own).clone())),
-            Row::Over { end, .. } => Some(Found::Over(end.clone())),
-            Row::Changing => None,
+        let mut rows = self.rows.borrow_mut();
+        let row = rows.at_mut(place)?;
+        if let Some(actor) = row.actor() {
+            return Some(Found::Live(actor.clone()));
         }
+        self.share(row);
+        row.end().cloned().map(Found::Over)
     }
 
-    /// Lets a process move in, of which there are so many handles.
-    pub(super) fn settle(&self, own: ActorOwn<P>, birth: &Birth<P>, handles: u32) -> Place {
+    /// Lets a process move in.
+    pub(super) fn settle(&self, own: ActorOwn<P>, birth: &Birth<P>) -> Place {
         let &Birth { id, seq, parent, .. } = birth;
         let is_tied = id.is_some() || parent.is_some();
         let more = is_tied.then(|| More::tied(id, seq, parent));
-        let place = self.rows.borrow_mut().insert(Row::live(own, more, handles));
+        let place = self.rows.borrow_mut().insert(Row::live(own, more));
         self.kernel.count_in(self.slot(place), id);
         place
     }
 
+    /// Keeps a place for a process that is made now, and for a handle to it.
+    #[inline]
+    pub(super) fn reserve(&self) -> Place {
+        self.rows.borrow_mut().insert(Row::reserved(1))
+    }
+
+    /// Lets a process move in where a place was kept for it.
+    #[inline]
+    pub(super) fn settle_at(&self, place: Place, own: ActorOwn<P>) {
+        if let Some(row) = self.rows.borrow_mut().at_mut(place) {
+            row.fill(own);
+            self.kernel.count_in(self.slot(place), None);
+        }
+    }
+
     /// Keeps the outcome of a process that had ended before this runtime began.
     pub(crate) fn remember(&self, id: ProcessId, outcome: OutcomeOf<P>) -> Slot {
-        let place = self.rows.borrow_mut().insert(Row::over(End { id: Some(id), outcome }));
+        let place = self.rows.borrow_mut().insert(Row::over(Rc::new(End { id: Some(id), outcome }), 0));
         let slot = self.slot(place);
         self.kernel.list(slot, id);
         slot
     }
 
-    /// A process has ended: who waits for it is told, its actor goes, its outcome stays for those who still refer to it.
-    pub(super) fn ended(&self, place: Place, outcome: OutcomeOf<P>) {
-        let gone = self.rows.borrow_mut().remove_if(place, Row::is_forgotten);
-        match gone {
-            Some(gone) => self.part(place, gone, &outcome),
-            None => self.leave_behind(place, outcome),
+    /// Lets `waiter` know the outcome: now, or when the process has ended.
+    #[inline]
+    pub(super) fn wait(&self, place: Place, waiter: Ret<OutcomeOf<P>>) {
+        let mut rows = self.rows.borrow_mut();
+        let refused = match rows.at_mut(place) {
+            Some(row) => row.keep_first_waiter(waiter),
+            None => Some(waiter),
+        };
+        drop(rows);
+        if let Some(waiter) = refused {
+            self.wait_beside_others(place, waiter);
         }
     }
 
-    /// The same, of one that somebody refers to.
-    fn leave_behind(&self, place: Place, outcome: OutcomeOf<P>) {
-        let mut rows = self.rows.borrow_mut();
-        let Some(row) = rows.at_mut(place).filter(|row| row.actor().is_some()) else { return };
-        let handles = row.handles().copied().unwrap_or_default();
-        let end = Rc::new(End { id: row.id(), outcome });
-        let gone = std::mem::replace(row, Row::Over { end: end.clone(), handles });
-        drop(rows);
-        self.part(place, gone, &end.outcome);
-    }
-
-    /// What follows for others when a process has ended.
-    #[inline(always)]
-    fn part(&self, place: Place, gone: Row<P>, outcome: &OutcomeOf<P>) {
-        self.drop_nudges(place);
-        let (own, parent) = match gone {
-            // The common case by itself: it was in no journal, and one waits for it.
-            Row::Awaited { own, waiter, .. } => {
-                self.kernel.count_out(None);
-                waiter.ret(outcome.clone());
-                (own, None)
+    #[inline(never)]
+    fn wait_beside_others(&self, place: Place, waiter: Ret<OutcomeOf<P>>) {
+        match self.find(place) {
+            Some(Found::Live(_)) => self.keep(place, Kept::Waiter(waiter)),
+            Some(Found::Over(end)) => {
+                waiter.ret(end.outcome.clone());
+                self.kernel.on_outside();
             }
-            Row::Live { own, more: None, .. } => {
-                self.kernel.count_out(None);
-                (own, None)
-            }
-            Row::Live { own, more: Some(more), .. } => {
-                self.kernel.count_out(more.id);
-                drive::tell_end(more.kept, outcome);
-                (own, more.parent)
-            }
-            Row::Over { .. } | Row::Changing => return,
-        };
-        self.let_go(own);
-        self.kernel.after_end(self.slot(place), parent);
-    }
-
-    /// Lets go of an actor that stops by itself.
-    ///
-    /// An owner that is dropped sends its actor the message to end. That is a second end for one that stops already, and
-    /// costs as much as the first. So the owner is left with an actor that ended long ago, and to which it says nothing.
-    fn let_go(&self, mut own: ActorOwn<P>) {
-        let ended = self.ended.get_or_init(|| (*own).clone());
-        *own = ended.clone();
-    }
-
-    /// Lets `waiter` know the outcome: now, or when the process has ended.
-    pub(super) fn wait(&self, place: Place, waiter: Ret<OutcomeOf<P>>) {
-        let end = match self.rows.borrow_mut().at_mut(place) {
-            Some(Row::Over { end, .. }) => end.clone(),
-            Some(row) => return row.keep(Kept::Waiter(waiter)),
-            None => return,
-        };
-        waiter.ret(end.outcome.clone());
-        self.kernel.on_outside();
+            None => {}
+        }
     }
 
     /// Calls `with` for what few processes have, if this one has it. It must not call anybody's code.
@@ -204,33 +182,12 @@ impl<P: Process> Desk<P> {
     /// Keeps something for a process. If that has ended, it is dropped, when nothing is borrowed.
     pub(super) fn keep(&self, place: Place, kept: Kept<P>) {
         let mut rows = self.rows.borrow_mut();
-        match rows.at_mut(place) {
-            Some(row @ (Row::Live { .. } | Row::Awaited { .. })) => row.keep(kept),
-            Some(Row::Over { .. } | Row::Changing) | None => {
-                drop(rows);
-                drop(kept);
-            }
-        }
-    }
-
-    pub(super) fn has_nudge(&self, place: Place) -> bool {
-        self.nudges.borrow().contains_key(&place)
-    }
-
-    pub(super) fn take_nudge(&self, place: Place) {
-        let mut nudges = self.nudges.borrow_mut();
-        match nudges.get_mut(&place) {
-            Some(left @ 2..) => *left -= 1,
-            Some(_) => drop(nudges.remove(&place)),
-            None => {}
-        }
-    }
-
-    pub(super) fn drop_nudges(&self, place: Place) {
-        let mut nudges = self.nudges.borrow_mut();
-        if !nudges.is_empty() {
-            nudges.remove(&place);
-        }
+        let refused = match rows.at_mut(place) {
+            Some(row) => row.keep(kept),
+            None => Some(kept),
+        };
+        drop(rows);
+        drop(refused);
     }
 
     /// A call begins; its number.
@@ -238,30 +195,34 @@ impl<P: Process> Desk<P> {
     pub(super) fn open(&self) -> u64 {
         let call = self.calls.get() + 1;
         self.calls.set(call);
-        self.current.set(call);
         call
     }
 
     /// Lays down `word`, if the call with this number is going on; gives it back if not.
     #[inline]
     pub(super) fn lay(&self, call: u64, word: Word<P>) -> Option<Word<P>> {
-        if self.current.get() != call {
+        if self.calls.get() != call {
             return Some(word);
         }
-        self.word.set(Some(word));
+        // A call has one step and that says one word, so there is none yet. To look for one to be dropped would cost a
+        // third of a step.
+        let before = self.word.replace(Some(word));
+        debug_assert!(before.is_none(), "a step says one word");
+        std::mem::forget(before);
         None
     }
 
     /// The call is over; what was laid down.
     #[inline]
     pub(super) fn close_call(&self) -> Option<Word<P>> {
-        self.current.set(0);
+        self.calls.set(self.calls.get() + 1);
         self.word.take()
     }
 
     /// The actor in this place.
     pub(super) fn actor(&self, place: Place) -> Option<Actor<P>> {
-        Some((**self.rows.borrow().at(place)?.actor()?).clone())
+        // Nobody else borrows now, and to borrow alone is cheaper than to be counted.
+        self.rows.borrow_mut().at(place)?.actor().cloned()
     }
 }
 
@@ -273,10 +234,16 @@ impl<P: Process> AnyDesk for Desk<P> {
         }
     }
 
-    fn tell(&self, stakker: &mut Stakker, place: Place, poke: Poke) {
-        if let Some(actor) = self.actor(place) {
-            actor.apply(stakker, move |this, cx| drive::on_poke(this, cx, poke));
+    fn tell_next(&self, stakker: &mut Stakker, at_most: u32) -> u32 {
+        for told in 0..at_most {
+            let Some((place, poke)) = self.kernel.next_at_desk(self.number) else { return told };
+            // Whoever is on the agenda was made before this turn's calls were run, so it has its value, and there is
+            // nothing to keep for an actor that waits for one: `query` is `apply` without that.
+            if let Some(actor) = self.actor(place) {
+                actor.query(stakker, |this, cx| drive::on_poke(this, cx, poke));
+            }
         }
+        at_most
     }
 
     fn is_live(&self, place: Place) -> bool {
@@ -287,33 +254,25 @@ impl<P: Process> AnyDesk for Desk<P> {
         self.rows.borrow().at(place)?.id()
     }
 
+    #[inline]
     fn count_handle(&self, place: Place, by: i32) {
         let mut rows = self.rows.borrow_mut();
         let Some(row) = rows.at_mut(place) else { return };
-        if let Some(handles) = row.handles() {
-            *handles = handles.saturating_add_signed(by);
+        let handles = row.handles();
+        *handles = handles.saturating_add_signed(by);
+        if *handles == 0 && row.actor().is_none() {
+            drop(rows);
+            self.forget(place);
         }
-        let forgotten = match row {
-            Row::Over { handles: 0, .. } => rows.remove(place),
-            Row::Over { .. } | Row::Live { .. } | Row::Awaited { .. } | Row::Changing => None,
-        };
-        // Nothing is borrowed when an outcome is dropped: it may be anything.
-        drop(rows);
-        drop(forgotten);
     }
 
     fn add_nudge(&self, place: Place) -> bool {
-        if !self.is_live(place) {
-            return false;
-        }
-        let mut nudges = self.nudges.borrow_mut();
-        let left = nudges.entry(place).or_default();
-        *left = left.saturating_add(1);
-        *left == 1
+        self.is_live(place) && self.nudges.add(place)
     }
 
     fn close(&self) {
         let rows = std::mem::take(&mut *self.rows.borrow_mut());
-        drop(rows);
+        let outcomes = std::mem::take(&mut *self.outcomes.borrow_mut());
+        drop((rows, outcomes));
     }
 }
