@@ -330,6 +330,28 @@ fn any_tool_for_hashes_will_do_and_a_missing_program_is_named() {
 }
 
 #[test]
+fn a_host_that_wrote_something_else_is_found_out_and_keeps_nothing() {
+    // The folder is hashed there in two halves; either of them may be the wrong one, and so may what we said of them.
+    for damaged in ["a", "z", "../list0", "../list1", "../sum"] {
+        let mut world = World::new(|_| {});
+        let path = programs(&mut world, &[&ALL[..], &["sha256sum"]].concat());
+        let tar = Path::new(&path).join("tar");
+        let real = fs::read_link(&tar).unwrap();
+        fs::remove_file(&tar).unwrap();
+        let damage = format!(": >./t/{damaged}");
+        fs::write(&tar, format!("#!/bin/sh\n{} \"$@\" && {damage}\n", real.display())).unwrap();
+        fs::set_permissions(&tar, fs::Permissions::from_mode(0o755)).unwrap();
+        world.rig().borrow_mut().path = Some(path);
+        let dir = world.local_dir();
+        fs::write(dir.join("a"), "x").unwrap();
+        fs::write(dir.join("z"), "x").unwrap();
+        let told = put(&mut world, &dir, "tree");
+        assert!(matches!(told, Err(TransportError::Corrupt(_))), "{damaged}: {told:?}");
+        assert_eq!(names(&world.home()), [""; 0], "{damaged}");
+    }
+}
+
+#[test]
 fn what_is_in_the_way_is_named() {
     let mut world = World::new(|_| {});
     let dir = world.local_dir();

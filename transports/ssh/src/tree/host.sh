@@ -56,8 +56,9 @@ trap "rm -rf -- \"\$base/\$stage\"" EXIT; trap "exit 1" HUP INT TERM PIPE;
 mkdir -- "./$stage" || fail stage;
 (cd "./$stage" && exec tar -xpomf -) || fail tar;
 [ -f "./$stage/sum" ] || fail cut;
-got=$(cd "./$stage" && { half list0 >got & half list1; wait; cat got; });
-[ "$got" = "$(cat "./$stage/sum")" ] || fail sum;
+(cd "./$stage" && { half list0 >got0 & half list1 >got1; wait; });
+is0=; is1=; for n in 0 1; do read -r is$n <"./$stage/got$n"; done; be0=; be1=; { read -r be0; read -r be1; } <"./$stage/sum";
+[ -n "$be0" ] && [ -n "$be1" ] && [ "$is0 $is1" = "$be0 $be1" ] || fail sum;
 case $kind-$here in
 tree-dir)
 (cd "./$stage/t" && find . -type d -exec sh -c "for d do [ -d \"../../\$d\" ] || mkdir -- \"../../\$d\" || exit 1; done" sh {} +) || fail move;

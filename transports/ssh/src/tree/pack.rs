@@ -159,7 +159,7 @@ impl Packer {
 
     fn finish(&mut self, out: &mut Vec<u8>) {
         let [first, second] = &self.halves;
-        let sum = format!("{}\n{}\n", second.total.sum(), first.total.sum());
+        let sum = format!("{}\n{}\n", first.total.sum(), second.total.sum());
         let notes = [
             ("list0", &first.list),
             ("list1", &second.list),
