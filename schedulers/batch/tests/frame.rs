@@ -291,7 +291,8 @@ fn a_task_knows_the_time_from_another_that_ran_on_the_same_machine_alone() {
     std::fs::write(sandbox.path(".attempt-1/whole"), format!("{boot} 1000000\n")).expect("written");
     assert!(began(2) < first - 1_000_000_000, "what is written down is what counts here");
     std::fs::write(sandbox.path(".attempt-1/whole"), "another 1000000\n").expect("written");
-    assert!(began(3) >= first, "and not there");
+    // Two who ask for the time may be a second apart in what they make of it.
+    assert!(began(3) + 1 >= first, "and not there");
 }
 
 #[test]
