@@ -5,7 +5,7 @@
 use procession::transport::{Ended, Exit};
 use procession::{JournalUid, ProcessId};
 use procession_batch::dialect::{
-    Call, Cancelled, Dialect, Evidence, ExitCause, Force, Found, JobId, Lsf, Pbs, PbsFlavour, Refusal,
+    Call, Cancelled, Dialect, Evidence, ExitCause, Force, Found, JobId, Lsf, Pbs, PbsFlavour, Refusal, Slurm,
     Status, Submitted, evidence,
 };
 use procession_batch::{JobName, JobSpec, Place};
@@ -23,16 +23,18 @@ struct Host {
 
 impl Host {
     fn all() -> Vec<Host> {
-        let new = |fake, dialect| {
-            let dir = tempfile::tempdir().expect("a folder");
-            std::fs::create_dir_all(dir.path().join("fake/jobs")).expect("made");
-            Host { dir, dialect, fake }
-        };
         vec![
-            new("pbs", Box::new(Pbs { flavour: PbsFlavour::Pro })),
-            new("pbs", Box::new(Pbs { flavour: PbsFlavour::Torque })),
-            new("lsf", Box::<Lsf>::default()),
+            Host::over("pbs", Box::new(Pbs { flavour: PbsFlavour::Pro })),
+            Host::over("pbs", Box::new(Pbs { flavour: PbsFlavour::Torque })),
+            Host::over("lsf", Box::<Lsf>::default()),
         ]
+    }
+
+    /// With the commands of `fake` as those of its scheduler.
+    fn over(fake: &'static str, dialect: Box<dyn Dialect>) -> Host {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(dir.path().join("fake/jobs")).expect("made");
+        Host { dir, dialect, fake }
     }
 
     fn stage(&self, process: u64, spec: &JobSpec) -> Place {
@@ -137,6 +139,23 @@ fn a_job_is_submitted_once_runs_and_leaves_evidence() {
         assert_eq!((exit.code, exit.cause, left.id), (3, ExitCause::Exited, Some(id)));
         assert!(exit.files.iter().any(|file| file.path == "out.txt" && file.size == 6));
         until("known to have ended", || matches!(host.status(&place), Status::Exited(_)));
+    }
+}
+
+#[test]
+fn what_the_host_has_lost_of_a_job_is_not_submitted() {
+    let hosts = Host::all().into_iter().chain([Host::over("slurm", Box::new(Slurm))]);
+    for host in hosts {
+        let spec = spec(json!({ "name": "a", "script": "true", "append": "true" }));
+        for name in [".job-1", ".payload-1", ".script-1"] {
+            let place = host.stage(1, &spec);
+            let file = host.sandbox(&place).join(name);
+            std::fs::write(&file, "").expect("written");
+            assert_eq!(host.submit(&spec, &place), Submitted::Refused(Refusal::NoSandbox), "{name} is empty");
+            std::fs::remove_file(file).expect("removed");
+            assert_eq!(host.submit(&spec, &place), Submitted::Refused(Refusal::NoSandbox), "{name} is gone");
+        }
+        assert_eq!(host.jobs(), 0);
     }
 }
 

@@ -11,6 +11,28 @@
 # and they have made a function that becomes the payload, run_payload.
 # Ends with 97 if another has started this, or it was fenced, and with 98 if it cannot write down who it is, or the payload is
 # not whole: then it was never started.
+
+# Whether the payload is whole. That of a task is that of many: the first to find it so has it brought to the disk and says so in
+# `$top/whole`, beside when this machine was started; that spares each of the others two processes.
+is_whole_for_all() {
+    if [ -z "$task" ]; then
+        is_whole
+        return
+    fi
+    has_all_parts || return 1
+    boot=
+    { IFS= read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
+    if { read -r by at <"$top/whole"; } 2>/dev/null; then
+        [ "$by" != "$boot" ] || booted=$at
+        return 0
+    fi
+    is_whole || return 1
+    clock
+    # shellcheck disable=SC2086 # the names are words
+    { { [ -z "$parts" ] || sync $parts; } && printf '%s %s\n' "$boot" "$booted" >"$top/whole"; } 2>/dev/null
+    return 0
+}
+
 top=".attempt-$attempt"
 here="$top${task:+/task-$task}"
 # Made by whoever starts this, or sees to it that nobody does. A task has it for its folder.
@@ -20,7 +42,7 @@ door="$here/started"
 if ! { IFS= read -r line <"$top/id"; } 2>/dev/null; then
     { printf '%s\n' "$id" >"$top/id.job$task" && mv "$top/id.job$task" "$top/id"; } 2>/dev/null || exit 98
 fi
-[ -d "$door" ] || if [ -z "$task" ]; then is_whole; else are_whole; fi || exit 98
+[ -d "$door" ] || is_whole_for_all || exit 98
 if ! mkdir "$door" 2>/dev/null; then
     # The scheduler put it back into the queue after its node had failed. What ran there left no evidence, and never will.
     case "$again" in '' | 0) exit 97 ;; esac

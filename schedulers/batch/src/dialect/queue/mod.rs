@@ -43,7 +43,7 @@ pub(super) struct Protocol {
 macro_rules! protocol {
     ($commands:literal) => {
         $crate::dialect::queue::Protocol {
-            submit: protocol!($commands, "../queue/sh/submit.sh"),
+            submit: concat!(include_str!("../frame/sent.sh"), protocol!($commands, "../queue/sh/submit.sh")),
             fence: protocol!($commands, "../queue/sh/fence.sh"),
             status: protocol!($commands, "../queue/sh/status.sh"),
             look_up: protocol!($commands, "../queue/sh/look_up.sh"),

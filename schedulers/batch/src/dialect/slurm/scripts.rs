@@ -6,7 +6,7 @@
 
 /// Submits. `SANDBOX ATTEMPT NAME OPTION…`; answers `submitted ID`, `known ID`, `unsure`, `refused WHY`, or `failed CODE` and
 /// what sbatch said.
-pub const SUBMIT: &str = include_str!("sh/submit.sh");
+pub const SUBMIT: &str = concat!(include_str!("../frame/sent.sh"), include_str!("sh/submit.sh"));
 
 /// How far all our jobs are. `(SANDBOX ATTEMPT NAME)…` of those that have run for long; answers `ID|STATE|REASON|NAME` for each
 /// job, and `left|NAME` for those of the arguments that have left evidence of their end.

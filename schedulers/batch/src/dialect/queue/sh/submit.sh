@@ -8,8 +8,7 @@ begun() {
 [ -d "$1" ] || answer 'refused no-sandbox'
 # What was begun before is looked at before anything can be refused: a refusal means that nothing was submitted.
 begun "$1" "$2"
-# A host that went down may have lost what is in them.
-[ -s "$1/.job-$2" ] || answer 'refused no-script'
+is_sent "$1/.job-$2" || answer 'refused no-script'
 for program in $programs; do
     command -v "$program" >/dev/null 2>&1 || answer "refused no-program $program"
 done

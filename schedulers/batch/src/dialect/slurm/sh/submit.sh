@@ -16,8 +16,7 @@ begun() {
     [ ! -d "$here" ] || answer unsure
 }
 begun
-# A host that went down may have lost what is in them.
-[ -s "$sandbox/.job-$attempt" ] || answer 'refused no-script'
+is_sent "$sandbox/.job-$attempt" || answer 'refused no-script'
 command -v sbatch >/dev/null 2>&1 || answer 'refused no-sbatch'
 # Of all who ever come this far for this attempt, one makes the folder. A reconciler may be that one.
 if ! mkdir "$here" 2>/dev/null; then
