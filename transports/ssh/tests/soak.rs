@@ -98,8 +98,8 @@ fn round(place: &mut Place, work: &Path, seed: u32, trees: Trees) {
     }
 }
 
-/// The longest turn of the best round, in processor time: a code that holds the thread does so in every round, and a
-/// machine that is busy with others, whose caches are cold, does so in some.
+/// The longest turn, in processor time, of all rounds but one in ten: a machine may be lent to somebody else for a while, whose
+/// time is then counted as ours.
 fn soak(extra: &str, buffer: Option<usize>, rounds: u32, trees: Trees) -> Duration {
     let sshd = Sshd::start(extra);
     let work = sshd.work();
@@ -109,15 +109,16 @@ fn soak(extra: &str, buffer: Option<usize>, rounds: u32, trees: Trees) -> Durati
     let config = Config { send_buffer: buffer, patience: Patience::default(), ..sshd.config() };
     let rules = Rules { max_sessions: 1, ..config.rules.clone() };
     let mut place = Place::new(Config { rules, ..config });
-    let mut best = Duration::MAX;
+    let mut longest = Vec::new();
     for at in 0..rounds {
         place.longest = Duration::ZERO;
         round(&mut place, &work, at * 10, trees);
         println!("round {at}: a turn took {:?} at most", place.longest);
-        best = best.min(place.longest);
+        longest.push(place.longest);
     }
     assert_eq!(sshd.log().matches("Accepted publickey").count(), 1, "it was one session all the time");
-    best
+    longest.sort();
+    longest[(longest.len() - 1) * 9 / 10]
 }
 
 #[test]
@@ -129,7 +130,7 @@ fn ten_of_ten_rounds_pass_with_a_small_buffer_and_new_keys_every_64_kib() {
 
 #[test]
 fn no_turn_is_long_at_full_speed() {
-    let longest = soak("", None, 100, Trees::None);
+    let longest = soak("", None, 20, Trees::None);
     println!("the longest turn took {longest:?} of processor time");
     assert!(longest <= Duration::from_millis(5), "{longest:?}");
 }

@@ -7,6 +7,7 @@
 //!
 //! An edge of the socket, a new talk, a poke and a timer all lead to one pump: a call that is queued and never nested.
 
+mod cadence;
 mod conversation;
 mod flow;
 mod locks;
@@ -27,6 +28,7 @@ use crate::config::Target;
 use crate::exec::Shell;
 use crate::hostkey::KnownHosts;
 use crate::talk::{Ask, Line, Talk};
+use cadence::Cadence;
 use conversation::Fate;
 use placement::Placed;
 use procession::pool::{Lease, News};
@@ -36,15 +38,13 @@ use rustix::fd::OwnedFd;
 use rustix::net::sockopt;
 use silent::{Ping, Stay};
 use ssh2::MethodType;
-use stakker::{
-    Actor, ActorOwn, CX, FixedTimerKey, Fwd, Ret, actor, after, at, call, fwd_to, ret_nop, ret_to, stop,
-};
+use stakker::{Actor, ActorOwn, CX, Fwd, Ret, actor, after, fwd_to, ret_nop, ret_to, stop};
 use stakker_mio::{MioPoll, Ready};
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use traffic::{Ended, Traffic};
 use wire::{Meaning, Socket, Wire, unreachable};
 
@@ -78,10 +78,7 @@ pub(crate) struct Session {
     stay: Rc<Cell<bool>>,
     /// What is known of the login shell.
     shell: Rc<Cell<Shell>>,
-    /// A pump is queued already.
-    pumping: bool,
-    /// When it is to be pumped though nothing came.
-    alarm: Option<(Instant, FixedTimerKey)>,
+    cadence: Cadence,
 }
 
 enum Stage {
@@ -119,8 +116,7 @@ impl Session {
             errand: None,
             stay: Rc::default(),
             shell: Rc::default(),
-            pumping: false,
-            alarm: None,
+            cadence: Cadence::default(),
         })
     }
 
@@ -157,8 +153,8 @@ impl Session {
         match opened {
             Ok(wire) => {
                 self.stage = Stage::Greeting(wire);
-                self.set_alarm(cx, Some(cx.now() + self.to.patience.answer));
-                self.pump_soon(cx);
+                self.cadence.set_alarm(cx, Some(cx.now() + self.to.patience.answer));
+                self.cadence.pump_soon(cx);
             }
             Err(e) => self.end(cx, e),
         }
@@ -201,18 +197,11 @@ impl Session {
         {
             traffic.add(Box::new(Ping), cx.now());
         }
-        self.pump_soon(cx);
-    }
-
-    fn pump_soon(&mut self, cx: CX![]) {
-        if !self.pumping {
-            self.pumping = true;
-            call!([cx], pump());
-        }
+        self.cadence.pump_soon(cx);
     }
 
     fn pump(&mut self, cx: CX![]) {
-        self.pumping = false;
+        self.cadence.on_pump(cx.now());
         match &mut self.stage {
             Stage::Greeting(_) => self.shake_hands(cx),
             Stage::Open(_) => self.drive(cx),
@@ -251,7 +240,7 @@ impl Session {
         let entered = ret_to!([cx], on_entered() as (Result<ssh2::Session, TransportError>));
         self.stage = Stage::Entering(socket, Authentication::start(cx, login, entered));
         // It keeps its own time.
-        self.set_alarm(cx, None);
+        self.cadence.set_alarm(cx, None);
     }
 
     fn on_entered(&mut self, cx: CX![], entered: Option<Result<ssh2::Session, TransportError>>) {
@@ -264,7 +253,7 @@ impl Session {
                 traffic.add(Box::new(Stay(self.stay.clone())), cx.now());
                 self.stage = Stage::Open(traffic);
                 self.news.fwd(News::Opened(cx.this().clone()));
-                self.pump_soon(cx);
+                self.cadence.pump_soon(cx);
             }
             (Some(Err(e)), _) => self.end(cx, e),
             (_, _) => self.end(cx, unreachable(&self.to.host, "the login was dropped")),
@@ -291,14 +280,14 @@ impl Session {
         talk.placed(Line::new(fwd_to!([cx], on_ask(id) as (Ask)), self.shell.clone()));
         traffic.add(talk, cx.now());
         self.placed.insert(id, Placed { lease, back });
-        self.pump_soon(cx);
+        self.cadence.pump_soon(cx);
     }
 
     fn on_ask(&mut self, cx: CX![], id: u64, ask: Ask) {
         match (ask, &mut self.stage) {
             (Ask::Poke, Stage::Open(traffic)) => {
                 traffic.poke(id);
-                self.pump_soon(cx);
+                self.cadence.pump_soon(cx);
             }
             (Ask::Errand(talk), Stage::Open(_)) => {
                 self.errands.push_back(talk);
@@ -340,10 +329,9 @@ impl Session {
             self.on_over(cx, ended);
         }
         if pumped.more {
-            // Not a call: the queue would be served before the sockets of others.
-            after!(Duration::ZERO, [cx], pump_soon());
+            self.cadence.pump_soon(cx);
         }
-        self.set_alarm(cx, alarm);
+        self.cadence.set_alarm(cx, alarm);
     }
 
     fn on_over(&mut self, cx: CX![], ended: Ended) {
@@ -354,7 +342,7 @@ impl Session {
                 log::debug!("{}: a channel is refused: {why}", self.to.host);
                 // Where channels are as rare as this, none may be idle.
                 self.stay.set(true);
-                self.pump_soon(cx);
+                self.cadence.pump_soon(cx);
                 back.ret(Unplaced::Refused(ended.talk, lease));
             }
             (Fate::Refused(_), _) if errand => {
@@ -377,21 +365,11 @@ impl Session {
         }
     }
 
-    fn set_alarm(&mut self, cx: CX![], when: Option<Instant>) {
-        if self.alarm.as_ref().map(|(set, _)| *set) == when {
-            return;
-        }
-        if let Some((_, timer)) = self.alarm.take() {
-            cx.timer_del(timer);
-        }
-        self.alarm = when.map(|when| (when, at!(when, [cx], on_alarm())));
-    }
-
     fn on_alarm(&mut self, cx: CX![]) {
-        self.alarm = None;
+        self.cadence.on_alarm();
         let patience = self.to.patience;
         match &self.stage {
-            Stage::Open(_) => self.pump_soon(cx),
+            Stage::Open(_) => self.cadence.pump_soon(cx),
             Stage::Greeting(_) => {
                 let why = format!("it did not greet us for {:?}", patience.answer);
                 self.end(cx, unreachable(&self.to.host, why));
@@ -420,7 +398,7 @@ impl Session {
                 }
             }
         }
-        self.set_alarm(cx, None);
+        self.cadence.set_alarm(cx, None);
         stop!(cx);
     }
 }
