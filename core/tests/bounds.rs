@@ -181,3 +181,22 @@ fn an_idle_runtime_has_a_silent_descriptor_and_a_call_from_outside_makes_it_spea
     drop(ret);
     assert_eq!(*told.borrow(), Some(None));
 }
+
+#[test]
+fn a_timer_that_goes_off_within_a_turn_is_due_in_the_next_one() {
+    let mut runtime = Runtime::builder().build().expect("a runtime");
+    #[expect(clippy::disallowed_methods, reason = "a foreign loop has its own clock")]
+    let now = std::time::Instant::now;
+    let rang = Rc::new(Cell::new(false));
+    let bell = rang.clone();
+    runtime.stakker().after(Duration::from_millis(20), move |_| bell.set(true));
+    while runtime.turn(now()).expect("a turn").more {}
+    let due = now() + Duration::from_millis(40);
+    // The turn looks for input again after this, and finds that the timer has gone off; its own time is from before.
+    runtime.remote().call(move |_| while now() < due {}).expect("alive");
+    while runtime.turn(now()).expect("a turn").more {}
+    while !rang.get() {
+        assert!(sum::is_readable(&runtime, Duration::from_secs(60)), "nobody says that a timer is due");
+        runtime.turn(now()).expect("a turn");
+    }
+}

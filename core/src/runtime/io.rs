@@ -8,6 +8,7 @@ use stakker_mio::mio::{Events, Interest, Poll, Waker};
 use stakker_mio::{FdSource, MioPoll, MioSource};
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,8 +32,8 @@ pub(super) struct Io {
     waker: Arc<Waker>,
     /// Whether something arrived during [`wait`](Self::wait), which the next [`poll`](Self::poll) must tell.
     arrived: Cell<bool>,
-    /// What the timer is set to: it costs a system call, so it is set only when this changes.
-    set_to: Cell<Option<Instant>>,
+    /// What the timer is set to, until it has gone off: it costs a system call, so it is set only when this changes.
+    set_to: Rc<Cell<Option<Instant>>>,
 }
 
 fn refused(what: &'static str) -> impl Fn(std::io::Error) -> RuntimeError {
@@ -49,11 +50,15 @@ impl Io {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)
             .map_err(|e| refused("a timer")(e.into()))?;
+        let set_to = Rc::new(Cell::new(None));
+        // A turn polls several times, and may so take in a timer that was not due when it began. Nothing tells of it again.
+        let gone_off = set_to.clone();
+        let on_timer = Fwd::new(move |_| gone_off.set(None));
         let timer_source = poll
-            .add(FdSource::new(timer.as_raw_fd()), Interest::READABLE, FIRST, Fwd::new(|_| ()))
+            .add(FdSource::new(timer.as_raw_fd()), Interest::READABLE, FIRST, on_timer)
             .map_err(refused("a timer"))?;
         let waker = poll.waker();
-        let (bell_source, arrived, set_to) = (RefCell::new(None), Cell::new(false), Cell::new(None));
+        let (bell_source, arrived) = (RefCell::new(None), Cell::new(false));
         Ok(Io { _timer_source: timer_source, bell_source, timer, poll, epoll, waker, arrived, set_to })
     }
 
