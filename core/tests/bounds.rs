@@ -200,3 +200,24 @@ fn a_timer_that_goes_off_within_a_turn_is_due_in_the_next_one() {
         runtime.turn(now()).expect("a turn");
     }
 }
+
+#[test]
+fn of_what_is_left_for_later_one_thing_is_done_in_a_turn() {
+    let mut runtime = Runtime::builder().build().expect("a runtime");
+    #[expect(clippy::disallowed_methods, reason = "a foreign loop has its own clock")]
+    let now = std::time::Instant::now;
+    let story: Rc<std::cell::RefCell<Vec<&str>>> = Rc::default();
+    for name in ["first", "second"] {
+        let told = story.clone();
+        runtime.stakker().idle(move |_| told.borrow_mut().push(name));
+    }
+    assert!(runtime.turn(now()).expect("a turn").more);
+    assert_eq!(*story.borrow(), [""; 0], "what is queued now waits for the next turn");
+    for so_far in [&["first"][..], &["first", "second"]] {
+        assert!(sum::is_readable(&runtime, Duration::ZERO), "there is more to do");
+        runtime.turn(now()).expect("a turn");
+        assert_eq!(*story.borrow(), so_far);
+    }
+    while runtime.turn(now()).expect("a turn").more {}
+    assert!(!sum::is_readable(&runtime, Duration::ZERO), "nothing is left");
+}

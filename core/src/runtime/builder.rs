@@ -77,6 +77,6 @@ impl Builder {
             }
             None => None,
         };
-        Ok(Runtime { loaded, journal, kernel, remote, io, stakker, clock, broken: None })
+        Ok(Runtime { loaded, journal, kernel, remote, io, stakker, clock, idle: false, broken: None })
     }
 }

@@ -53,6 +53,9 @@ const TOLD_TOGETHER: u32 = 32;
 /// [`fd`](Self::fd) is readable, level-triggered, exactly when a turn has something to do. Drop the owners of services
 /// before the runtime, so that they can still say good-bye.
 ///
+/// A service with much to do does a part of it and leaves the rest to `idle!`: each turn polls, and runs one such call of those that
+/// were left by the turns before.
+///
 /// ```
 /// use procession::Runtime;
 /// use std::time::Instant;
@@ -71,13 +74,15 @@ pub struct Runtime {
     io: Option<Io>,
     stakker: Stakker,
     clock: Clock,
+    /// Whether a call of `idle!` waits for the next turn.
+    idle: bool,
     broken: Option<RuntimeError>,
 }
 
 /// What a turn left behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Turn {
-    /// There is more to do now: the budget of this turn was used up.
+    /// There is more to do now: the budget of this turn was used up, or something was left for the next one.
     pub more: bool,
     /// When the next timer is due.
     pub next: Option<Instant>,
@@ -176,15 +181,16 @@ impl Runtime {
     }
 
     fn work(&mut self, now: Instant) -> Result<(), RuntimeError> {
+        let mut idle = self.idle;
         for _ in 0..POLLS_A_TURN {
             let arrived = match &self.io {
                 Some(io) => io.poll()?,
                 None => false,
             };
             self.remote.deliver(&mut self.stakker, || RuntimeHandle::of(&self.kernel));
-            self.run_calls(now)?;
+            self.run_calls(now, std::mem::take(&mut idle))?;
             while self.tell_some()? {
-                self.run_calls(now)?;
+                self.run_calls(now, false)?;
             }
             let answered = self.carry(arrived)?;
             if !(arrived || answered) || !self.kernel.has_room() {
@@ -195,8 +201,10 @@ impl Runtime {
         Ok(())
     }
 
-    fn run_calls(&mut self, now: Instant) -> Result<(), RuntimeError> {
-        caught(|| self.stakker.run(now, false)).map(|_| ())
+    /// Runs what is queued; with `idle` also one of the calls that wait until there has been a poll.
+    fn run_calls(&mut self, now: Instant, idle: bool) -> Result<(), RuntimeError> {
+        self.idle = caught(|| self.stakker.run(now, idle))?;
+        Ok(())
     }
 
     /// Tells some of those on the agenda, if there is room. Whether anybody was told.
@@ -242,7 +250,7 @@ impl Runtime {
     }
 
     fn rearm(&mut self, now: Instant) -> Result<Turn, RuntimeError> {
-        let more = self.kernel.has_work();
+        let more = self.idle || self.kernel.has_work();
         let next = self.stakker.next_expiry();
         if let Some(io) = &self.io {
             io.rearm(next, &self.clock, now)?;
@@ -317,7 +325,7 @@ impl Drop for Runtime {
         let now = self.stakker.now();
         // What is dropped may queue calls, and those may drop more. Each round can only reach what the last one freed.
         for _ in 0..8 {
-            if self.broken.is_none() && self.run_calls(now).is_err() {
+            if self.broken.is_none() && self.run_calls(now, false).is_err() {
                 break;
             }
         }

@@ -15,7 +15,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
-use stakker::{CX, FixedTimerKey, Fwd, after, fwd_to, ret_some_to, stop};
+use stakker::{CX, FixedTimerKey, Fwd, after, fwd_to, idle, ret_some_to, stop};
 use stakker_mio::mio::Interest;
 use stakker_mio::{MioPoll, MioSource, Ready};
 use std::io::{Seek, Write};
@@ -122,7 +122,7 @@ impl Running {
     /// Reads what there is, up to the budget; then the others have their turn.
     fn listen(&mut self, cx: CX![], from: Stream) {
         if !self.read(from, BUDGET) {
-            after!(Duration::ZERO, [cx], listen(from));
+            idle!([cx], listen(from));
         }
         self.settle(cx);
     }

@@ -10,13 +10,12 @@ use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, shutdown, socketpair,
 };
-use stakker::{CX, Fwd, after, fwd_to, stop};
+use stakker::{CX, Fwd, fwd_to, idle, stop};
 use stakker_mio::mio::Interest;
 use stakker_mio::{FdSource, MioPoll, MioSource, Ready};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
 
 /// How many bytes wait in memory in each direction: what a socket holds.
 const MOST: usize = 256 << 10;
@@ -216,7 +215,7 @@ impl Tunnel {
         drop(pipe);
         if (read || wrote) && !self.pumping {
             self.pumping = true;
-            after!(Duration::ZERO, [cx], on_more());
+            idle!([cx], on_more());
         }
     }
 

@@ -1,8 +1,8 @@
 //! When a session is pumped.
 
 use super::Session;
-use stakker::{Cx, FixedTimerKey, after, at, call};
-use std::time::{Duration, Instant};
+use stakker::{Cx, FixedTimerKey, at, call, idle};
+use std::time::Instant;
 
 /// The next pump, and when the last one was.
 #[derive(Default)]
@@ -23,7 +23,7 @@ impl Cadence {
             return;
         }
         match self.last == Some(cx.now()) {
-            true => _ = after!(Duration::ZERO, [cx], pump()),
+            true => idle!([cx], pump()),
             false => call!([cx], pump()),
         }
     }

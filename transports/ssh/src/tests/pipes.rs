@@ -11,12 +11,11 @@ use crate::talk::{Ask, Closed, Line, Opens, Outbox, Talk};
 use procession::transport::{Stream, TransportError};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::Errno;
-use stakker::{CX, after, fwd_to, stop};
+use stakker::{CX, fwd_to, idle, stop};
 use stakker_mio::mio::Interest;
 use stakker_mio::{FdSource, MioPoll, MioSource, Ready};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 /// Where Debian has it.
 const SFTP_SERVER: &str = "/usr/lib/openssh/sftp-server";
@@ -135,7 +134,7 @@ impl Pipe {
                 return;
             }
         }
-        after!(Duration::ZERO, [cx], pump());
+        idle!([cx], pump());
     }
 
     fn write(&mut self) -> bool {
