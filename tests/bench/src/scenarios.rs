@@ -10,12 +10,22 @@ pub type Scenario = (&'static str, fn(u64));
 pub const BATCH: u64 = 100;
 
 /// All of them.
-pub const SCENARIOS: [Scenario; 8] = [
+pub const SCENARIOS: [Scenario; 10] = [
     ("ours-step", |n| ours::World::still().steps(n)),
     ("ours-step-watched", |n| assert!(ours::World::still().watched_steps(n) > 1)),
     ("ours-spawn", |n| all_summed(ours::World::still().spawn_to_complete(n, BATCH), n)),
+    ("ours-resume", |n| {
+        let mut world = ours::World::still();
+        let paused = world.paused(n);
+        assert_eq!(world.resume_to_complete(&paused), n);
+    }),
     ("stakker-step", |n| raw::World::new().steps(n)),
     ("stakker-spawn", |n| all_summed(raw::World::new().spawn_to_complete(n, BATCH), n)),
+    ("stakker-resume", |n| {
+        let mut world = raw::World::new();
+        let paused = world.paused(n);
+        assert_eq!(world.resume_to_complete(&paused), n);
+    }),
     ("waiting-rss", crate::metrics::journal::print_waiting_rss),
     ("local-set-step", |n| local_set::World::new().steps(n)),
     ("local-set-spawn", |n| all_summed(local_set::World::new().spawn_to_complete(n, BATCH), n)),
