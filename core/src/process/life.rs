@@ -3,7 +3,7 @@
 use super::desk::{AnyDesk, Desk};
 use super::row::{Kept, More};
 use super::slab::Place;
-use super::{Child, Handle, Outcome, OutcomeOf, Phase, PhaseOf, Process, State, children};
+use super::{Child, Handle, OutcomeOf, Phase, PhaseOf, Process, Remains, State, children};
 use crate::journal::{Desired, EffectEnd, EffectRow, Entry, Stage};
 use crate::runtime::{Kernel, RuntimeHandle, Slot};
 use crate::{Fault, ProcessId};
@@ -228,7 +228,7 @@ impl<P: Process> Life<P> {
         }
         let fault = Fault::Stopped { state: self.state.name().into() };
         log::error!("{}: {fault}; the journal still has it as {}", self.title(), self.stage.word());
-        self.desk.ended(self.place, Outcome::Failed(fault));
+        self.desk.ended(self.place, Remains::Failed(Box::new(fault)));
     }
 }
 

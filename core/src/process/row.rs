@@ -1,8 +1,8 @@
 //! What a desk has of a process: its actor and what few processes have at a time; later what came of it.
 
 use super::few::Few;
-use super::slab::{Place, overwrite};
-use super::{OutcomeOf, PhaseOf, Process};
+use super::slab::overwrite;
+use super::{OutcomeOf, PhaseOf, Process, Remains};
 use crate::ProcessId;
 use crate::journal::{Entry, Stage};
 use crate::runtime::Slot;
@@ -31,10 +31,10 @@ pub(super) enum Rest<P: Process> {
         handles: u32,
         more: Box<More<P>>,
     },
-    /// It has ended, and is still referred to. The outcome lies with others, and nobody has asked for it since.
+    /// It has ended, and is still referred to. Nobody has asked for its outcome since.
     Left {
         handles: u32,
-        outcome: Place,
+        remains: Box<Remains<P::Output>>,
     },
     /// The same of one that was asked for its outcome, or that had more.
     Over {
@@ -109,8 +109,8 @@ impl<P: Process> Row<P> {
         overwrite(&mut self.own, Some(own));
     }
 
-    pub fn left(outcome: Place, handles: u32) -> Row<P> {
-        Row { own: None, rest: Rest::Left { handles, outcome } }
+    pub fn left(remains: Box<Remains<P::Output>>, handles: u32) -> Row<P> {
+        Row { own: None, rest: Rest::Left { handles, remains } }
     }
 
     pub fn over(end: Rc<End<P>>, handles: u32) -> Row<P> {
@@ -120,14 +120,6 @@ impl<P: Process> Row<P> {
     /// The actor, of one that has not ended.
     pub fn actor(&self) -> Option<&Actor<P>> {
         self.own.as_deref()
-    }
-
-    /// What came of one that has ended.
-    pub fn end(&self) -> Option<&Rc<End<P>>> {
-        match &self.rest {
-            Rest::Over { end, .. } => Some(end),
-            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::More { .. } | Rest::Left { .. } => None,
-        }
     }
 
     pub fn id(&self) -> Option<ProcessId> {
@@ -164,11 +156,17 @@ impl<P: Process> Row<P> {
         }
     }
 
-    /// Where the outcome lies of one that has ended and was not asked for it yet.
-    pub fn left_at(&self) -> Option<Place> {
-        match self.rest {
-            Rest::Left { outcome, .. } => Some(outcome),
-            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::More { .. } | Rest::Over { .. } => None,
+    /// What came of one that has ended, shared from now on: so it can be cloned, which is the author's code, while nothing
+    /// is borrowed.
+    pub fn share_end(&mut self) -> Option<Rc<End<P>>> {
+        if let Rest::Left { handles, .. } = self.rest
+            && let Rest::Left { remains, .. } = std::mem::replace(&mut self.rest, Rest::Nothing { handles })
+        {
+            *self = Row::over(Rc::new(End { id: None, outcome: (*remains).into() }), handles);
+        }
+        match &self.rest {
+            Rest::Over { end, .. } => Some(end.clone()),
+            Rest::Nothing { .. } | Rest::Waiter { .. } | Rest::More { .. } | Rest::Left { .. } => None,
         }
     }
 

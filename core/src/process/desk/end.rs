@@ -3,7 +3,7 @@
 use super::Desk;
 use crate::process::row::{End, Rest, Row};
 use crate::process::slab::Place;
-use crate::process::{OutcomeOf, Poke, Process, drive};
+use crate::process::{OutcomeOf, Poke, Process, Remains, drive};
 use stakker::ActorOwn;
 use std::rc::Rc;
 
@@ -12,28 +12,28 @@ impl<P: Process> Desk<P> {
     ///
     /// Here is the common case: nobody refers to it, it was in no journal, and at most one waits for it.
     #[inline(always)]
-    pub(in crate::process) fn ended(&self, place: Place, outcome: OutcomeOf<P>) {
+    pub(in crate::process) fn ended(&self, place: Place, remains: Remains<P::Output>) {
         let gone = self.rows.borrow_mut().remove_if(place, Row::is_light);
-        let Some((Some(own), rest)) = gone.map(Row::parts) else { return self.leave_behind(place, outcome) };
+        let Some((Some(own), rest)) = gone.map(Row::parts) else { return self.leave_behind(place, remains) };
         self.nudges.clear(place);
         self.kernel.count_out(None);
         self.let_go(own);
         if let Rest::Waiter { waiter, .. } = rest {
-            waiter.ret(outcome);
+            waiter.ret(remains.into());
         }
         self.leave_children(place);
     }
 
-    /// The same of one that somebody refers to. Its outcome needs no allocation of its own until somebody asks for it.
+    /// The same of one that somebody refers to.
     #[inline(never)]
-    fn leave_behind(&self, place: Place, outcome: OutcomeOf<P>) {
+    fn leave_behind(&self, place: Place, remains: Remains<P::Output>) {
         let awaited = self.rows.borrow_mut().at(place).and_then(Row::is_awaited);
-        let Some(is_awaited) = awaited else { return self.end_one_with_more(place, outcome) };
+        let Some(is_awaited) = awaited else { return self.end_one_with_more(place, remains.into()) };
         // Cloned while nothing is borrowed: that is the author's code.
-        let copy = is_awaited.then(|| outcome.clone());
+        let copy = is_awaited.then(|| remains.clone());
         let mut rows = self.rows.borrow_mut();
         let Some(row) = rows.at_mut(place) else { return };
-        let left = Row::left(self.outcomes.borrow_mut().insert(outcome), *row.handles());
+        let left = Row::left(Box::new(remains), *row.handles());
         let (own, rest) = std::mem::replace(row, left).parts();
         drop(rows);
         self.nudges.clear(place);
@@ -42,7 +42,7 @@ impl<P: Process> Desk<P> {
             self.let_go(own);
         }
         if let (Rest::Waiter { waiter, .. }, Some(copy)) = (rest, copy) {
-            waiter.ret(copy);
+            waiter.ret(copy.into());
         }
         self.leave_children(place);
     }
@@ -94,21 +94,10 @@ impl<P: Process> Desk<P> {
         *own = ended.clone();
     }
 
-    /// Somebody asks for an outcome that lies with others: from now on it is shared, so that it can be cloned, which is
-    /// the author's code, while nothing is borrowed.
-    pub(super) fn share(&self, row: &mut Row<P>) {
-        let Some(at) = row.left_at() else { return };
-        if let Some(outcome) = self.outcomes.borrow_mut().remove(at) {
-            *row = Row::over(Rc::new(End { id: None, outcome }), *row.handles());
-        }
-    }
-
     /// Drops an outcome that nobody refers to any more, when nothing is borrowed: it may be anything.
     #[inline(never)]
     pub(super) fn forget(&self, place: Place) {
         let gone = self.rows.borrow_mut().remove(place);
-        let left = gone.as_ref().and_then(Row::left_at);
-        let outcome = left.and_then(|at| self.outcomes.borrow_mut().remove(at));
-        drop((gone, outcome));
+        drop(gone);
     }
 }

@@ -30,8 +30,6 @@ pub(crate) struct Desk<P: Process> {
     number: u16,
     /// Nobody's code runs while it is borrowed: what leaves it is dropped afterwards.
     rows: RefCell<Slab<Row<P>>>,
-    /// What came of processes that have ended: apart from the rows, because it may be larger than one.
-    outcomes: RefCell<Slab<OutcomeOf<P>>>,
     pub(super) nudges: Nudges,
     /// Counts where calls of the author's code begin and where they end. While one goes on, this is its number.
     calls: Cell<u64>,
@@ -71,7 +69,6 @@ impl<P: Process> Desk<P> {
             kernel: kernel.clone(),
             number,
             rows: RefCell::default(),
-            outcomes: RefCell::default(),
             nudges: Nudges::default(),
             calls: Cell::new(0),
             word: Cell::new(None),
@@ -100,8 +97,7 @@ impl<P: Process> Desk<P> {
         if let Some(actor) = row.actor() {
             return Some(Found::Live(actor.clone()));
         }
-        self.share(row);
-        row.end().cloned().map(Found::Over)
+        row.share_end().map(Found::Over)
     }
 
     /// Lets a process move in.
@@ -272,7 +268,6 @@ impl<P: Process> AnyDesk for Desk<P> {
 
     fn close(&self) {
         let rows = std::mem::take(&mut *self.rows.borrow_mut());
-        let outcomes = std::mem::take(&mut *self.outcomes.borrow_mut());
-        drop((rows, outcomes));
+        drop(rows);
     }
 }

@@ -6,7 +6,7 @@ use crate::ProcessId;
 use crate::journal::{Desired, Entry, Stage};
 use crate::process::life::{Life, Marks};
 use crate::process::row::{Kept, Pending};
-use crate::process::{Fault, Outcome, OutcomeOf, Process, State};
+use crate::process::{Fault, Outcome, OutcomeOf, Process, Remains, State};
 use stakker::CX;
 
 /// Leaves the present state for another stage or state. Whether that was entered at once; if not, the journal comes first.
@@ -131,12 +131,17 @@ fn enter<P: Process>(life: &mut Life<P>, cx: CX![P], stage: Stage, state: Option
 }
 
 #[inline(always)]
-pub(super) fn enter_end<P: Process>(life: &mut Life<P>, cx: CX![P], outcome: OutcomeOf<P>) {
-    life.stage = outcome.stage();
-    life.desk.ended(life.place, outcome);
+pub(super) fn enter_end<P: Process>(
+    life: &mut Life<P>,
+    cx: CX![P],
+    stage: Stage,
+    remains: Remains<P::Output>,
+) {
+    life.stage = stage;
+    life.desk.ended(life.place, remains);
     cx.stop();
 }
 
 fn end_now<P: Process>(life: &mut Life<P>, cx: CX![P], outcome: OutcomeOf<P>) {
-    enter_end(life, cx, outcome);
+    enter_end(life, cx, outcome.stage(), outcome.into());
 }

@@ -6,7 +6,7 @@ use super::{END, Poke, guarded, is_off_table, on_word};
 use crate::journal::{Desired, Stage};
 use crate::process::life::Marks;
 use crate::process::step::{Step, Word};
-use crate::process::{Outcome, Process, State, table};
+use crate::process::{Process, Remains, State, table};
 use stakker::CX;
 
 /// There is room in this turn for what had to wait.
@@ -126,7 +126,7 @@ fn heed<P: Process>(this: &mut P, cx: CX![P], epoch: u32, word: Word<P>) {
         Word::Finish(output) if life.walks_freely() && !is_off_table(life, END) => {
             leave(life);
             life.desire_children(Desired::Kill);
-            enter_end(life, cx, Outcome::Finished(output));
+            enter_end(life, cx, Stage::Finished, Remains::Finished(output));
         }
         word => on_word(this, cx, epoch, word),
     }
