@@ -4,20 +4,35 @@
 //! that were told stay where they are until they are half of all; then they go at once. So each is moved once at most.
 
 use super::slot::Slot;
-use crate::process::Poke;
+use crate::process::{Place, Poke};
 
 /// See the [module](self).
 #[derive(Default)]
 pub(super) struct Agenda {
-    entries: Vec<(Slot, Poke)>,
+    entries: Vec<Entry>,
     /// How many of the entries were told. Less than half of them.
     told: usize,
+}
+
+/// A slot and what to tell, without the padding that a slot in a pair would have.
+#[derive(Clone, Copy)]
+struct Entry {
+    place: Place,
+    desk: u16,
+    poke: Poke,
+}
+
+impl Entry {
+    fn slot(&self) -> Slot {
+        Slot { desk: self.desk, place: self.place }
+    }
 }
 
 impl Agenda {
     #[inline]
     pub fn push(&mut self, slot: Slot, poke: Poke) {
-        self.entries.push((slot, poke));
+        let Slot { desk, place } = slot;
+        self.entries.push(Entry { place, desk, poke });
     }
 
     pub fn is_empty(&self) -> bool {
@@ -26,18 +41,18 @@ impl Agenda {
 
     /// Who is next.
     pub fn first(&self) -> Option<Slot> {
-        self.entries.get(self.told).map(|(slot, _)| *slot)
+        self.entries.get(self.told).map(Entry::slot)
     }
 
     /// Takes off the first entry, if that is to be told.
     #[inline]
     pub fn pop_if(&mut self, is_to_be_told: impl FnOnce(Slot) -> bool) -> Option<(Slot, Poke)> {
-        let entry = *self.entries.get(self.told).filter(|(slot, _)| is_to_be_told(*slot))?;
+        let entry = *self.entries.get(self.told).filter(|entry| is_to_be_told(entry.slot()))?;
         self.told += 1;
         if 2 * self.told >= self.entries.len() {
             self.tidy();
         }
-        Some(entry)
+        Some((entry.slot(), entry.poke))
     }
 
     #[cold]
@@ -54,6 +69,11 @@ impl Agenda {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_is_three_words_of_four_bytes() {
+        assert_eq!(size_of::<Entry>(), 12);
+    }
 
     #[test]
     fn entries_come_off_in_the_order_in_which_they_came() {
