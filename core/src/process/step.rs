@@ -77,16 +77,16 @@ impl<P: Process> Step<P> {
 
     /// Remains in this state, and gives the right back: for handlers of [`each`](Self::each) that decide to wait for
     /// the next item. The process can then be moved on only by the stream that the item came from.
-    pub fn stay(mut self) {
-        self.desk = None;
+    pub fn stay(self) {
+        drop(self.used());
     }
 
     /// Turns the step into a `Ret` that will call `method` with a fresh step and the answer. If the `Ret` dies
     /// unanswered, the process fails with [`Fault::Abandoned`]; if the state was left before the answer came, the answer
     /// is logged and dropped.
-    pub fn reply<T: 'static>(mut self, method: impl FnOnce(&mut P, CX![P], Step<P>, T) + 'static) -> Ret<T> {
+    pub fn reply<T: 'static>(self, method: impl FnOnce(&mut P, CX![P], Step<P>, T) + 'static) -> Ret<T> {
         let epoch = self.epoch;
-        let Some(actor) = self.take_actor() else { return Ret::new(|_| ()) };
+        let Some(actor) = self.into_actor() else { return Ret::new(|_| ()) };
         Ret::new(move |answer| {
             let deferrer = actor.access_deferrer().clone();
             deferrer.defer(move |s| {
@@ -133,9 +133,9 @@ impl<P: Process> Step<P> {
     /// # assert_eq!(runtime.run_until(&third)?, Outcome::Finished(12));
     /// # Ok::<(), RuntimeError>(())
     /// ```
-    pub fn each<T: 'static>(mut self, method: impl Fn(&mut P, CX![P], Step<P>, T) + 'static) -> Fwd<T> {
+    pub fn each<T: 'static>(self, method: impl Fn(&mut P, CX![P], Step<P>, T) + 'static) -> Fwd<T> {
         let epoch = self.epoch;
-        let Some(actor) = self.take_actor() else { return Fwd::new(|_| ()) };
+        let Some(actor) = self.into_actor() else { return Fwd::new(|_| ()) };
         let method = std::rc::Rc::new(method);
         let source = Source { actor: actor.clone(), epoch };
         Fwd::new(move |item| {
@@ -153,17 +153,27 @@ impl<P: Process> Step<P> {
     }
 
     #[inline(always)]
-    fn say(mut self, word: Word<P>) {
-        let Some(desk) = self.desk.take() else { return };
-        if let Some(word) = desk.lay(self.call, word) {
-            send(&desk, self.place, self.epoch, word);
+    fn say(self, word: Word<P>) {
+        let (place, call, epoch) = (self.place, self.call, self.epoch);
+        let Some(desk) = self.used() else { return };
+        if let Some(word) = desk.lay(call, word) {
+            send(&desk, place, epoch, word);
         }
     }
 
     /// The actor, which takes over the right of this step. None if it is gone.
-    fn take_actor(&mut self) -> Option<Actor<P>> {
-        let desk = self.desk.take()?;
-        desk.actor(self.place)
+    #[inline(always)]
+    fn into_actor(self) -> Option<Actor<P>> {
+        let place = self.place;
+        self.used()?.actor(place)
+    }
+
+    /// The desk, of a step that is used up: there is nothing left to drop, and no need to look for it.
+    #[inline(always)]
+    fn used(mut self) -> Option<Rc<Desk<P>>> {
+        let desk = self.desk.take();
+        std::mem::forget(self);
+        desk
     }
 }
 
