@@ -46,13 +46,20 @@ impl<T> Default for Slab<T> {
 
 impl<T> Slab<T> {
     pub fn insert(&mut self, item: T) -> Place {
+        self.insert_with(|| item)
+    }
+
+    /// The same of an item that is made where it is to lie. One that is made elsewhere is copied while its parts are still on
+    /// their way to memory, and the processor waits for them.
+    #[inline(always)]
+    pub fn insert_with(&mut self, make: impl FnOnce() -> T) -> Place {
         let index = self.free.unwrap_or_else(|| self.grow());
         let block = &mut self.blocks[index as usize / BLOCK];
         let entry = &mut block.entries[index as usize % BLOCK];
         let &mut Entry::Vacant(next) = entry else {
             unreachable!("the list of free places has one that is taken")
         };
-        overwrite(entry, Entry::Taken(item));
+        overwrite(entry, Entry::Taken(make()));
         self.free = next;
         Place { index, generation: block.generations[index as usize % BLOCK] }
     }

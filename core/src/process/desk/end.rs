@@ -15,11 +15,13 @@ impl<P: Process> Desk<P> {
     pub(in crate::process) fn ended(&self, place: Place, remains: Remains<P::Output>) {
         let gone = self.rows.borrow_mut().remove_if(place, Row::is_light);
         let Some((Some(own), rest)) = gone.map(Row::parts) else { return self.leave_behind(place, remains) };
+        // Made before there is other work: what is read as soon as it is written has to be waited for.
+        let outcome = remains.into();
         self.nudges.clear(place);
         self.kernel.count_out(None);
         self.let_go(own);
         if let Rest::Waiter { waiter, .. } = rest {
-            waiter.ret(remains.into());
+            waiter.ret(outcome);
         }
         self.leave_children(place);
     }
@@ -30,7 +32,7 @@ impl<P: Process> Desk<P> {
         let awaited = self.rows.borrow_mut().at(place).and_then(Row::is_awaited);
         let Some(is_awaited) = awaited else { return self.end_one_with_more(place, remains.into()) };
         // Cloned while nothing is borrowed: that is the author's code.
-        let copy = is_awaited.then(|| remains.clone());
+        let copy = is_awaited.then(|| remains.clone().into());
         let mut rows = self.rows.borrow_mut();
         let Some(row) = rows.at_mut(place) else { return };
         let left = Row::left(Box::new(remains), *row.handles());
@@ -42,7 +44,7 @@ impl<P: Process> Desk<P> {
             self.let_go(own);
         }
         if let (Rest::Waiter { waiter, .. }, Some(copy)) = (rest, copy) {
-            waiter.ret(copy.into());
+            waiter.ret(copy);
         }
         self.leave_children(place);
     }

@@ -113,7 +113,7 @@ impl<P: Process> Desk<P> {
     /// Keeps a place for a process that is made now, and for a handle to it.
     #[inline]
     pub(super) fn reserve(&self) -> Place {
-        self.rows.borrow_mut().insert(Row::reserved(1))
+        self.rows.borrow_mut().insert_with(|| Row::reserved(1))
     }
 
     /// Lets a process move in where a place was kept for it.

@@ -138,8 +138,9 @@ pub(super) fn enter_end<P: Process>(
     remains: Remains<P::Output>,
 ) {
     life.stage = stage;
-    life.desk.ended(life.place, remains);
+    // Said before there is other work: what is read as soon as it is written has to be waited for.
     cx.stop();
+    life.desk.ended(life.place, remains);
 }
 
 fn end_now<P: Process>(life: &mut Life<P>, cx: CX![P], outcome: OutcomeOf<P>) {
