@@ -5,8 +5,12 @@ mod sum;
 
 use procession::{DriveMode, Handle, Life, Process, Runtime, Spawn, State, Step};
 use serde::{Deserialize, Serialize};
-use stakker::CX;
+use stakker::{CX, Fwd};
+use stakker_mio::mio::Interest;
+use stakker_mio::{FdSource, MioPoll};
 use std::cell::Cell;
+use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 use sum::{HELD, PANIC_IN_ADVANCE, PANIC_IN_REPLY, Sum, SumState, World, answer};
@@ -220,4 +224,21 @@ fn of_what_is_left_for_later_one_thing_is_done_in_a_turn() {
     }
     while runtime.turn(now()).expect("a turn").more {}
     assert!(!sum::is_readable(&runtime, Duration::ZERO), "nothing is left");
+}
+
+#[test]
+fn what_arrives_together_with_the_bell_is_told_in_the_same_turn() {
+    let mut runtime = Runtime::builder().build().expect("a runtime");
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let told = Rc::new(Cell::new(false));
+    let seen = told.clone();
+    // The bell comes first. What is less urgent waits in the poll, of which the descriptor says nothing.
+    let (fd, urgency) = (FdSource::new(reader.as_raw_fd()), 1);
+    let poll = runtime.stakker().anymap_get::<MioPoll>();
+    let source = poll.add(fd, Interest::READABLE, urgency, Fwd::new(move |_| seen.set(true)));
+    writer.write_all(b"x").expect("it is open");
+    let now = runtime.stakker().now();
+    runtime.turn(now).expect("a turn");
+    assert!(told.get());
+    drop(source);
 }

@@ -30,10 +30,30 @@ pub(super) struct Io {
     poll: MioPoll,
     epoll: RawFd,
     waker: Arc<Waker>,
-    /// Whether something arrived during [`wait`](Self::wait), which the next [`poll`](Self::poll) must tell.
-    arrived: Cell<bool>,
+    /// What arrived during [`wait`](Self::wait), which the next [`poll`](Self::poll) must tell.
+    arrived: Cell<Arrived>,
     /// What the timer is set to, until it has gone off: it costs a system call, so it is set only when this changes.
     set_to: Rc<Cell<Option<Instant>>>,
+}
+
+/// What a poll has taken in.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Arrived {
+    #[default]
+    Nothing,
+    All,
+    /// Not all: the rest is for the next poll, and the descriptor says nothing about it.
+    Part,
+}
+
+impl Arrived {
+    fn of((active, pending): (bool, bool)) -> Arrived {
+        match (active, pending) {
+            (_, true) => Arrived::Part,
+            (true, false) => Arrived::All,
+            (false, false) => Arrived::Nothing,
+        }
+    }
 }
 
 fn refused(what: &'static str) -> impl Fn(std::io::Error) -> RuntimeError {
@@ -58,7 +78,7 @@ impl Io {
             .add(FdSource::new(timer.as_raw_fd()), Interest::READABLE, FIRST, on_timer)
             .map_err(refused("a timer"))?;
         let waker = poll.waker();
-        let (bell_source, arrived) = (RefCell::new(None), Cell::new(false));
+        let (bell_source, arrived) = (RefCell::new(None), Cell::default());
         Ok(Io { _timer_source: timer_source, bell_source, timer, poll, epoll, waker, arrived, set_to })
     }
 
@@ -84,20 +104,18 @@ impl Io {
         *self.bell_source.borrow_mut() = None;
     }
 
-    /// Takes in what has arrived. Whether anything has.
-    pub(super) fn poll(&self) -> Result<bool, RuntimeError> {
+    /// Takes in what has arrived.
+    pub(super) fn poll(&self) -> Result<Arrived, RuntimeError> {
         // What ended the sleep was taken in by it. The next poll of the same turn asks the kernel again.
-        if self.arrived.take() {
-            return Ok(true);
+        match self.arrived.take() {
+            Arrived::Nothing => self.poll.poll(Duration::ZERO).map(Arrived::of).map_err(refused("a poll")),
+            arrived => Ok(arrived),
         }
-        let (active, pending) = self.poll.poll(Duration::ZERO).map_err(refused("a poll"))?;
-        Ok(active || pending)
     }
 
     /// Sleeps until something arrives or a timer is due.
     pub(super) fn wait(&self) -> Result<(), RuntimeError> {
-        let (active, pending) = self.poll.poll(NAP).map_err(refused("a poll"))?;
-        self.arrived.set(active || pending);
+        self.arrived.set(self.poll.poll(NAP).map(Arrived::of).map_err(refused("a poll"))?);
         Ok(())
     }
 

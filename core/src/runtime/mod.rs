@@ -32,7 +32,7 @@ use crate::journal::{Journal, JournalError, Loaded, Note, Order};
 use crate::process::Found;
 use crate::process::{Handle, Outcome, OutcomeOf, PhaseOf, Process, Refused};
 use clock::Clock;
-use io::Io;
+use io::{Arrived, Io};
 use stakker::{Ret, Stakker};
 use std::cell::RefCell;
 use std::os::fd::RawFd;
@@ -169,8 +169,8 @@ impl Runtime {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
-        self.kernel.begin_turn(now, self.clock.wall(now));
-        let turned = self.work(now);
+        let is_rung = self.kernel.begin_turn(now, self.clock.wall(now));
+        let turned = self.work(now, is_rung);
         let turn = turned.and_then(|()| self.rearm(now));
         self.kernel.end_turn();
         if let Err(e) = &turn {
@@ -180,22 +180,29 @@ impl Runtime {
         turn
     }
 
-    fn work(&mut self, now: Instant) -> Result<(), RuntimeError> {
-        let mut idle = self.idle;
+    fn work(&mut self, now: Instant, is_rung: bool) -> Result<(), RuntimeError> {
+        let (mut is_ours, mut idle) = (is_rung, self.idle);
         for _ in 0..POLLS_A_TURN {
             let arrived = match &self.io {
                 Some(io) => io.poll()?,
-                None => false,
+                None => Arrived::Nothing,
             };
             self.remote.deliver(&mut self.stakker, || RuntimeHandle::of(&self.kernel));
             self.run_calls(now, std::mem::take(&mut idle))?;
             while self.tell_some()? {
                 self.run_calls(now, false)?;
             }
-            let answered = self.carry(arrived)?;
-            if !(arrived || answered) || !self.kernel.has_room() {
+            let answered = self.carry(arrived != Arrived::Nothing)?;
+            let may_have_more = match arrived {
+                Arrived::Nothing => false,
+                // What we rang for ourselves is done. If anything else came, what follows it makes the descriptor readable.
+                Arrived::All => !is_ours,
+                Arrived::Part => true,
+            };
+            if !(may_have_more || answered) || !self.kernel.has_room() {
                 return Ok(());
             }
+            is_ours = false;
         }
         self.kernel.ring();
         Ok(())

@@ -81,11 +81,12 @@ impl Kernel {
         }
     }
 
-    pub(super) fn begin_turn(&self, now: Instant, wall: WallTime) {
+    /// Begins a turn. Whether it was asked for with [`ring`](Self::ring).
+    pub(super) fn begin_turn(&self, now: Instant, wall: WallTime) -> bool {
         self.in_turn.set(true);
-        self.rung.set(false);
         self.wall.set(wall);
         self.budget.begin_turn(now);
+        self.rung.take()
     }
 
     pub(super) fn end_turn(&self) {
