@@ -41,8 +41,11 @@ impl Fetch {
         let file = options.open(&part).map_err(|e| reason::at(&part, &e))?;
         let there = file.metadata().map_err(wrong)?.len();
         let back = if there <= listed.size { there / MIB * MIB } else { 0 };
-        // What is behind the last whole MiB is fetched again; and a file of the right size needs no byte, but its hash.
-        file.set_len(back).map_err(wrong)?;
+        // What is behind the last whole MiB is fetched again; and a file of the right size needs no byte, but its hash. ext4 writes a
+        // file that was cut to nothing to the disk when it is closed (`auto_da_alloc`, ext4(5)): a new one is not cut.
+        if back != there {
+            file.set_len(back).map_err(wrong)?;
+        }
         let both = Both::new(tool);
         Ok(Fetch { listed: listed.clone(), to: to.to_owned(), part, file, tool, back, both, at: 0 })
     }
