@@ -43,7 +43,8 @@ pub fn errands(
 ) -> Result<VecDeque<Errand>, TransportError> {
     let no_path = |e: procession::transport::PathError| TransportError::Refused(e.to_string());
     let sandbox: RemotePath = place.sandbox().parse().map_err(no_path)?;
-    let mut errands = VecDeque::from([Errand::Folder(sandbox.clone())]);
+    let folder = dialect.folder(place).parse().map_err(no_path)?;
+    let mut errands = VecDeque::from([Errand::Folder(folder)]);
     for input in &plan.spec.inputs {
         let to = input.target().unwrap_or_else(|| ".".to_string());
         let to = sandbox.join(&to.parse().map_err(no_path)?);

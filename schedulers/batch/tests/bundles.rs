@@ -4,7 +4,7 @@
 use procession::transport::{Ended, Exit};
 use procession::{JournalUid, ProcessId};
 use procession_batch::dialect::{
-    Call, Cancelled, Dialect, Direct, Force, Found, Slurm, bundle, call_of, parts, sh,
+    Call, Cancelled, Dialect, Direct, Force, Found, Slurm, Submitted, bundle, call_of, parts, sh,
 };
 use procession_batch::{JobName, JobSpec, Place};
 use std::os::unix::fs::PermissionsExt;
@@ -69,7 +69,9 @@ fn jobs_that_are_submitted_together_are_each_submitted_once() {
             std::fs::write(folder.path().join(place.sandbox()).join(file.name), file.text).expect("written");
         }
     }
-    std::fs::create_dir(folder.path().join(places[2].sandbox()).join(".attempt-1")).expect("made");
+    std::fs::create_dir(folder.path().join(Slurm.folder(&places[2]))).expect("made");
+    let fence = Slurm.fence(&places[2]);
+    assert_eq!((fence.read)(&run(&fence.argv, folder.path())), Ok(Found::Fenced));
     fake(
         folder.path(),
         "sbatch",
@@ -89,11 +91,47 @@ fn jobs_that_are_submitted_together_are_each_submitted_once() {
 }
 
 #[test]
+fn of_many_who_submit_at_once_one_does_in_any_shell() {
+    let spec = JobSpec { name: "true".into(), command: Some(vec!["true".into()]), ..JobSpec::default() };
+    for (shell, is_staged) in [("sh", true), ("bash", true), ("sh", false)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = place(1);
+        let sandbox = folder.path().join(place.sandbox());
+        std::fs::create_dir_all(if is_staged {
+            folder.path().join(Slurm.folder(&place))
+        } else {
+            sandbox.clone()
+        })
+        .expect("made");
+        for file in Slurm.files(&spec, &place) {
+            std::fs::write(sandbox.join(file.name), file.text).expect("written");
+        }
+        fake(
+            folder.path(),
+            "sbatch",
+            &format!("echo ran >>{}/log; sleep 0.1; echo 7", folder.path().display()),
+        );
+        let mut call = Slurm.submit(&spec, &place);
+        call.argv[0] = shell.into();
+        let told: Vec<_> = std::thread::scope(|scope| {
+            let one = || (call.read)(&run(&call.argv, folder.path())).expect("an answer");
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+            all.into_iter().map(|one| one.join().expect("no panic")).collect()
+        });
+        let accepted = Submitted::Accepted(procession_batch::dialect::JobId("7".into()));
+        assert!(told.iter().all(|told| [&accepted, &Submitted::Unsure].contains(&told)), "{told:?}");
+        assert!(told.contains(&accepted));
+        assert_eq!(std::fs::read_to_string(folder.path().join("log")).expect("a log"), "ran\n", "{shell}");
+    }
+}
+
+#[test]
 fn an_id_that_was_cut_off_is_no_id() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = place(1);
-    let attempt = folder.path().join(place.sandbox()).join(".attempt-1");
+    let attempt = folder.path().join(Slurm.folder(&place));
     std::fs::create_dir_all(&attempt).expect("made");
+    std::fs::write(attempt.join("begun"), "").expect("written");
     fake(folder.path(), "squeue", "exit 0");
     fake(folder.path(), "sacct", "exit 1");
     for (id, found) in [

@@ -46,6 +46,11 @@ pub trait Dialect {
     /// What this scheduler cannot do of what the job asks for. Empty if it can do all of it.
     fn cannot(&self, spec: &JobSpec) -> Vec<SpecError>;
 
+    /// The folder that is made first, with its parents: the sandbox, or one in it.
+    fn folder(&self, place: &Place) -> String {
+        place.sandbox()
+    }
+
     /// The files that the scheduler needs beside the inputs, to be staged into the sandbox.
     fn files(&self, spec: &JobSpec, place: &Place) -> Vec<ScriptFile>;
 

@@ -5,7 +5,8 @@
 //!   .job-1                        the frame, which the scheduler starts
 //!   .payload-1                    what the user asked for, with environment and modules, if it is no part of the frame
 //!   .script-1                     the user's script, if the job is a script
-//!   .attempt-1/                   made by whoever submits, or by whoever makes sure that nobody will
+//!   .attempt-1/                   made by whoever submits, or by whoever makes sure that nobody will; under Slurm with the sandbox
+//!     begun                       under Slurm: made by one of the two in its place
 //!     id                          the job's id, written by the submission and by the frame
 //!     started/                    made by the frame before it starts the payload: whoever makes it first wins
 //!     stdout, stderr              of the payload

@@ -1,7 +1,7 @@
 //! Jobs under Slurm, through its commands: `sbatch`, `squeue`, `scancel`, and `sacct` or `scontrol show job`.
 //!
-//! Exactly one job: the submission makes a folder before it calls `sbatch`, so it is done once; the frame makes another
-//! before it starts the payload, so a duplicate ends at once. What `sbatch` says of a failure is believed only if it comes
+//! Exactly one job: the submission makes a file before it calls `sbatch`, so it is done once; the frame makes a folder before
+//! it starts the payload, so a duplicate ends at once. What `sbatch` says of a failure is believed only if it comes
 //! from a controller that has decided: one that times out may have taken the job. Jobs are asked for and cancelled by their
 //! names, which are theirs alone. An id is not: a controller that lost its memory gives ids out again.
 //!
@@ -22,7 +22,7 @@ mod state;
 use super::answer::{read_cancelled, read_found};
 use super::{
     AnswerError, Call, Cancelled, Dialect, Force, Found, JobId, Refusal, ScriptFile, Status, Submitted,
-    framed, sh,
+    attempt_folder, framed, sh,
 };
 use crate::courier::Company;
 use crate::poller::Pace;
@@ -51,6 +51,10 @@ impl Dialect for Slurm {
 
     fn cannot(&self, spec: &JobSpec) -> Vec<SpecError> {
         options::cannot(spec)
+    }
+
+    fn folder(&self, place: &Place) -> String {
+        format!("{}/{}", place.sandbox(), attempt_folder(place.name.attempt))
     }
 
     fn files(&self, spec: &JobSpec, place: &Place) -> Vec<ScriptFile> {

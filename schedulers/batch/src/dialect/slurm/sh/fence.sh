@@ -6,8 +6,9 @@ known() {
     # It is whole when its line is.
     ! { IFS= read -r id <"$here/id"; } 2>/dev/null || answer "known $id"
 }
-# Who makes the folder first wins: a submission that finds it never submits.
-mkdir "$here" 2>/dev/null && answer fenced
+[ -d "$here" ] || mkdir "$here" 2>/dev/null
+# Who is first wins: a submission that is not never submits.
+begin "$here" && answer fenced
 if [ ! -d "$here" ]; then
     # Without a sandbox nothing can start in it. With one, the host could not make the folder: no answer.
     [ -d "$1" ] && exit 1

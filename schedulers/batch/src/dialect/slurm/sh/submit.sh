@@ -13,13 +13,13 @@ begun() {
     # The id is whole when its line is.
     ! { IFS= read -r id <"$here/id"; } 2>/dev/null || answer "known $id"
     [ ! -f "$here/declined" ] || answer "$(cat "$here/declined")"
-    [ ! -d "$here" ] || answer unsure
+    [ ! -e "$here/begun" ] || answer unsure
 }
 begun
 is_sent "$sandbox/.job-$attempt" || answer 'refused no-script'
 command -v sbatch >/dev/null 2>&1 || answer 'refused no-sbatch'
-# Of all who ever come this far for this attempt, one makes the folder. A reconciler may be that one.
-if ! mkdir "$here" 2>/dev/null; then
+[ -d "$here" ] || mkdir "$here" 2>/dev/null
+if ! begin "$here"; then
     begun
     answer 'refused no-space'
 fi
