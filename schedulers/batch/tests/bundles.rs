@@ -36,6 +36,17 @@ fn fake(folder: &Path, name: &str, text: &str) {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("permitted");
 }
 
+/// What is staged for a job of `true`, below `folder`; the folder of the attempt too if `with_folder`.
+fn stage(folder: &Path, place: &Place, with_folder: bool) -> JobSpec {
+    let spec = JobSpec { name: "true".into(), command: Some(vec!["true".into()]), ..JobSpec::default() };
+    let made = if with_folder { Slurm.folder(place) } else { place.sandbox() };
+    std::fs::create_dir_all(folder.join(made)).expect("made");
+    for file in Slurm.files(&spec, place) {
+        std::fs::write(folder.join(place.sandbox()).join(file.name), file.text).expect("written");
+    }
+    spec
+}
+
 #[test]
 fn each_part_has_its_own_arguments_its_own_shell_and_its_own_code() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -60,16 +71,10 @@ fn when_the_time_is_over_no_more_are_begun() {
 #[test]
 fn jobs_that_are_submitted_together_are_each_submitted_once() {
     let folder = tempfile::tempdir().expect("a folder");
-    let spec = JobSpec { name: "true".into(), command: Some(vec!["true".into()]), ..JobSpec::default() };
     let places: Vec<Place> = (1..=3).map(place).collect();
-    // The second has no sandbox; the third has been fenced.
-    for place in [&places[0], &places[2]] {
-        std::fs::create_dir_all(folder.path().join(place.sandbox())).expect("made");
-        for file in Slurm.files(&spec, place) {
-            std::fs::write(folder.path().join(place.sandbox()).join(file.name), file.text).expect("written");
-        }
-    }
-    std::fs::create_dir(folder.path().join(Slurm.folder(&places[2]))).expect("made");
+    // The second has no sandbox; the third is fenced.
+    let spec = stage(folder.path(), &places[0], true);
+    stage(folder.path(), &places[2], true);
     let fence = Slurm.fence(&places[2]);
     assert_eq!((fence.read)(&run(&fence.argv, folder.path())), Ok(Found::Fenced));
     fake(
@@ -92,20 +97,10 @@ fn jobs_that_are_submitted_together_are_each_submitted_once() {
 
 #[test]
 fn of_many_who_submit_at_once_one_does_in_any_shell() {
-    let spec = JobSpec { name: "true".into(), command: Some(vec!["true".into()]), ..JobSpec::default() };
-    for (shell, is_staged) in [("sh", true), ("bash", true), ("sh", false)] {
+    for (shell, with_folder) in [("sh", true), ("bash", true), ("sh", false)] {
         let folder = tempfile::tempdir().expect("a folder");
         let place = place(1);
-        let sandbox = folder.path().join(place.sandbox());
-        std::fs::create_dir_all(if is_staged {
-            folder.path().join(Slurm.folder(&place))
-        } else {
-            sandbox.clone()
-        })
-        .expect("made");
-        for file in Slurm.files(&spec, &place) {
-            std::fs::write(sandbox.join(file.name), file.text).expect("written");
-        }
+        let spec = stage(folder.path(), &place, with_folder);
         fake(
             folder.path(),
             "sbatch",
@@ -123,6 +118,19 @@ fn of_many_who_submit_at_once_one_does_in_any_shell() {
         assert!(told.contains(&accepted));
         assert_eq!(std::fs::read_to_string(folder.path().join("log")).expect("a log"), "ran\n", "{shell}");
     }
+}
+
+#[test]
+fn what_another_machine_has_begun_is_no_lack_of_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = place(1);
+    let spec = stage(folder.path(), &place, true);
+    fake(folder.path(), "sbatch", "echo 7");
+    // It is there for whoever makes it, and not for whoever looks.
+    let begun = folder.path().join(Slurm.folder(&place)).join("begun");
+    std::os::unix::fs::symlink("/nonexistent", begun).expect("made");
+    let call = Slurm.submit(&spec, &place);
+    assert_eq!((call.read)(&run(&call.argv, folder.path())), Ok(Submitted::Unsure));
 }
 
 #[test]

@@ -21,6 +21,8 @@ command -v sbatch >/dev/null 2>&1 || answer 'refused no-sbatch'
 [ -d "$here" ] || mkdir "$here" 2>/dev/null
 if ! begin "$here"; then
     begun
+    # A network file system may not show yet what another machine has made. Where there is room for a file, that was it.
+    { true >"$here/room"; } 2>/dev/null && answer unsure
     answer 'refused no-space'
 fi
 cd "$sandbox" || answer unsure
