@@ -21,7 +21,8 @@ use std::str::FromStr;
 #[serde(try_from = "String", into = "String")]
 pub struct Glob {
     pattern: String,
-    matcher: globset::GlobMatcher,
+    /// None if it is a plain path, as most are: a state machine costs more than all else that is done for a small file.
+    matcher: Option<globset::GlobMatcher>,
 }
 
 /// Why a text is no pattern.
@@ -56,6 +57,9 @@ pub struct Want {
 }
 
 impl Glob {
+    /// Outside of these a text stands for itself.
+    const SPECIAL: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
+
     /// The longest pattern, in bytes. A compiled pattern is a state machine several hundred times its text.
     pub const LONGEST: usize = 1024;
 
@@ -66,7 +70,10 @@ impl Glob {
 
     /// Whether this relative path matches.
     pub fn matches(&self, path: &RemotePath) -> bool {
-        self.matcher.is_match(path.as_str())
+        match &self.matcher {
+            Some(matcher) => matcher.is_match(path.as_str()),
+            None => self.pattern == path.as_str(),
+        }
     }
 }
 
@@ -129,12 +136,15 @@ impl FromStr for Glob {
         if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
             return Err(wrong("it must stay below the folder that is searched"));
         }
+        if !pattern.contains(Glob::SPECIAL) {
+            return Ok(Glob { pattern: pattern.to_owned(), matcher: None });
+        }
         let glob = globset::GlobBuilder::new(pattern)
             .literal_separator(true)
             .backslash_escape(true)
             .build()
             .map_err(|e| wrong(&e.kind().to_string()))?;
-        Ok(Glob { pattern: pattern.to_owned(), matcher: glob.compile_matcher() })
+        Ok(Glob { pattern: pattern.to_owned(), matcher: Some(glob.compile_matcher()) })
     }
 }
 
@@ -194,6 +204,41 @@ mod tests {
         assert_eq!(chosen(&optional("deep/**")).unwrap(), ["deep/c.txt", "deep/d.bin"]);
         assert_eq!(chosen(&optional("**")).unwrap().len(), 6);
         assert_eq!(chosen(&optional("*.none")).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_plain_path_matches_as_if_it_were_a_pattern() {
+        let texts = [
+            "a.txt",
+            "deep/c.txt",
+            "a",
+            "a.tx",
+            "A.txt",
+            ".hidden",
+            "new\nline.txt",
+            "a b",
+            "!a",
+            "ä",
+            "a/",
+            "./a",
+            "a,b",
+        ];
+        for text in texts {
+            let glob: Glob = text.parse().unwrap();
+            assert!(glob.matcher.is_none(), "{text}");
+            let compiled =
+                globset::GlobBuilder::new(text).literal_separator(true).build().unwrap().compile_matcher();
+            for path in texts
+                .iter()
+                .filter_map(|text| text.parse::<RemotePath>().ok())
+                .chain(found().into_iter().map(|f| f.0))
+            {
+                assert_eq!(glob.matches(&path), compiled.is_match(path.as_str()), "{text} and {path}");
+            }
+        }
+        for text in ["a*", "a?", "[a]", "{a}", "a\\*"] {
+            assert!(text.parse::<Glob>().unwrap().matcher.is_some(), "{text}");
+        }
     }
 
     #[test]
