@@ -59,6 +59,8 @@ pub(crate) struct Running {
 
 struct Output {
     open: Option<MioSource<Watched>>,
+    /// There was more than could be read in one turn; it is read in the next one.
+    is_left: bool,
     kept: Vec<u8>,
     total: u64,
 }
@@ -108,7 +110,7 @@ impl Running {
         let leader = Leader::start(command, &place.poll, place.worker, fwd_to!([cx], on_end() as (Ready)))?;
         let watch = |fd, ready| {
             let open = Watched::add(&place.poll, fd, Interest::READABLE, ready).map_err(refused)?;
-            Ok(Output { open: Some(open), kept: Vec::new(), total: 0 })
+            Ok(Output { open: Some(open), is_left: false, kept: Vec::new(), total: 0 })
         };
         let out = watch(out, fwd_to!([cx], on_output(Stream::Stdout) as (Ready)))?;
         let err = watch(err, fwd_to!([cx], on_output(Stream::Stderr) as (Ready)))?;
@@ -116,12 +118,17 @@ impl Running {
     }
 
     fn on_output(&mut self, cx: CX![], from: Stream, _: Ready) {
-        self.listen(cx, from);
+        // What comes now is read with what was left.
+        if !self.outputs[from as usize].is_left {
+            self.listen(cx, from);
+        }
     }
 
     /// Reads what there is, up to the budget; then the others have their turn.
     fn listen(&mut self, cx: CX![], from: Stream) {
-        if !self.read(from, BUDGET) {
+        let is_left = !self.read(from, BUDGET);
+        self.outputs[from as usize].is_left = is_left;
+        if is_left {
             idle!([cx], listen(from));
         }
         self.settle(cx);

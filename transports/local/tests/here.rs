@@ -8,7 +8,7 @@ use procession_local::{Config, Local, StartError};
 use rustix::fd::OwnedFd;
 use stakker::{ActorOwn, Ret, Stakker};
 use stakker_mio::{MioPoll, mio};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::Read;
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -42,12 +42,13 @@ impl Here {
     }
 
     fn run_until(&mut self, done: impl Fn() -> bool) {
+        let mut idle = false;
         for _ in 0..MOST_TURNS {
-            self.stakker.run(Instant::now(), false);
+            idle = self.stakker.run(Instant::now(), idle);
             if done() {
                 return;
             }
-            let wait = self.stakker.next_wait_max(Instant::now(), Duration::from_millis(100), false);
+            let wait = self.stakker.next_wait_max(Instant::now(), Duration::from_millis(100), idle);
             self.poll.poll(wait).unwrap();
         }
         panic!("it never ended");
@@ -156,6 +157,28 @@ fn too_many_commands_are_refused() {
     assert!(matches!(second, Err(TransportError::Refused(_))), "{second:?}");
 }
 
+fn a_command_that_never_stops_talking_lets_others_have_their_turn() {
+    let mut here = Here::new();
+    let (guard, token) = Cancel::pair();
+    let exec = Exec { cancel: Some(token), keep: 0, ..Exec::new(["yes"]) };
+    let talking = here.begin(|ret| Op::Exec(exec, ret));
+    let turns = Cell::new(0);
+    let after = |turns: &Cell<u32>, count| {
+        turns.set(turns.get() + 1);
+        turns.get() > count
+    };
+    here.run_until(|| after(&turns, 1_000));
+    // What is left for later runs one by one, in the order in which it was left.
+    let mine = Rc::new(Cell::new(false));
+    let turn = mine.clone();
+    here.stakker.idle(move |_| turn.set(true));
+    turns.set(0);
+    here.run_until(|| mine.get() || after(&turns, 100));
+    assert!(mine.get(), "it has left more than a hundred calls for later");
+    drop(guard);
+    here.run_until(|| talking.borrow().is_some());
+}
+
 fn what_is_no_regular_file_is_refused() {
     let mut here = Here::new();
     let made = here.ask(|ret| Op::Exec(Exec::new(["mkfifo", "pipe"]), ret));
@@ -194,6 +217,10 @@ fn this_machine_keeps_its_own_promises() {
             dropping_the_transport_kills_its_commands_and_answers_none,
         ),
         ("too_many_commands_are_refused", too_many_commands_are_refused),
+        (
+            "a_command_that_never_stops_talking_lets_others_have_their_turn",
+            a_command_that_never_stops_talking_lets_others_have_their_turn,
+        ),
         ("what_is_no_regular_file_is_refused", what_is_no_regular_file_is_refused),
         ("a_name_that_is_no_text_is_a_clear_error", a_name_that_is_no_text_is_a_clear_error),
         ("without_a_poll_there_is_no_transport", without_a_poll_there_is_no_transport),
