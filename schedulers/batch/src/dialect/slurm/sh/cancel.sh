@@ -5,7 +5,6 @@
 # there, and have been told)
 doors=
 while [ $# -ge 4 ]; do
-    [ -d "$1/.attempt-$2" ] || mkdir "$1/.attempt-$2" 2>/dev/null
     begin "$1/.attempt-$2"
     # The door is shut before anybody is looked for: what is not listed yet ends at its first line.
     word=gone

@@ -6,7 +6,6 @@ known() {
     # It is whole when its line is.
     ! { IFS= read -r id <"$here/id"; } 2>/dev/null || answer "known $id"
 }
-[ -d "$here" ] || mkdir "$here" 2>/dev/null
 # Who is first wins: a submission that is not never submits.
 begin "$here" && answer fenced
 if [ ! -d "$here" ]; then

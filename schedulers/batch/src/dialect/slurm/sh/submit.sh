@@ -18,7 +18,6 @@ begun() {
 begun
 is_sent "$sandbox/.job-$attempt" || answer 'refused no-script'
 command -v sbatch >/dev/null 2>&1 || answer 'refused no-sbatch'
-[ -d "$here" ] || mkdir "$here" 2>/dev/null
 if ! begin "$here"; then
     begun
     # A network file system may not show yet what another machine has made. Where there is room for a file, that was it.
