@@ -5,7 +5,6 @@ use crate::jobfile::JobFile;
 use crate::view::Sketch;
 use procession::journal::{Ask, ProcessRow};
 use procession::{JournalUid, Process, ProcessId, State as _, WallTime};
-use procession_batch::dialect::attempt_folder;
 use procession_batch::{Dialect, Fetched, Job, JobName, Outcome, Place, Plan, SchedulerProcess, State, Why};
 use std::path::{Path, PathBuf};
 
@@ -78,8 +77,8 @@ impl Read {
     /// Where what it writes lies while it runs, in the work folder of its host. `stream` is `stdout` or `stderr`.
     pub(crate) fn live(&self, stream: &str, uid: JournalUid, attempt: u32) -> String {
         let name = JobName { journal: uid, process: self.id, attempt };
-        let sandbox = Place { root: self.job.plan.root.clone(), name }.sandbox();
-        format!("{sandbox}/{}/{stream}", attempt_folder(attempt))
+        let place = Place { root: self.job.plan.root.clone(), name };
+        format!("{}/{stream}", place.attempt_folder())
     }
 }
 

@@ -1,7 +1,7 @@
 //! How the results of an attempt come to this machine: into a folder beside their place, compared with what the job left,
 //! and put in place by one rename.
 
-use crate::dialect::{EXIT_LINES, ExitFile, ListedFile, attempt_folder};
+use crate::dialect::{EXIT_LINES, ExitFile, ListedFile};
 use crate::verbs::{Site, blames_host, sure};
 use crate::{Answer, Fetched, Job, JobName, Output, SchedulerProcess, State, Uncollected};
 use procession::Step;
@@ -72,13 +72,12 @@ impl SchedulerProcess {
         harvest: Harvest,
         names: &'static [&'static str],
     ) {
-        let attempt = attempt_folder(harvest.at.place.name.attempt);
         let want = names.iter().map(|name| {
             let want = Want::optional(name.parse()?);
             Ok(Want { limit: LOG_LIMIT, ..want })
         });
         let to = harvest.part.join("log");
-        let folder = format!("{}/{attempt}", harvest.at.place.sandbox());
+        let folder = harvest.at.place.attempt_folder();
         self.fetch(
             cx,
             job,

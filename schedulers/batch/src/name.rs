@@ -1,5 +1,6 @@
 //! What a job is called on a host, and where it lives there.
 
+use crate::dialect::attempt_folder;
 use procession::{JournalUid, ProcessId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -83,6 +84,17 @@ impl Place {
             "" if self.root.is_empty() => self.name.to_string(),
             root => format!("{root}/{}", self.name),
         }
+    }
+
+    /// The folder in it that is ours: who submitted, what was said, how it ended.
+    ///
+    /// ```
+    /// use procession_batch::Place;
+    /// let place = Place::of_sandbox("/scratch/procession-0badcafe-1-2").expect("one of ours");
+    /// assert_eq!(place.attempt_folder(), "/scratch/procession-0badcafe-1-2/.attempt-2");
+    /// ```
+    pub fn attempt_folder(&self) -> String {
+        format!("{}/{}", self.sandbox(), attempt_folder(self.name.attempt))
     }
 
     /// The three arguments by which every script knows the attempt: sandbox, attempt, name.

@@ -12,7 +12,7 @@ mod watcher;
 pub use answer::{Look, Sight, looks};
 pub use watcher::{ROWS, Watch, Watcher};
 
-use crate::dialect::{Call, attempt_folder, sh};
+use crate::dialect::{Call, sh};
 use crate::{JobSpec, Place, SpecError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -80,12 +80,9 @@ impl Monitor {
 
     /// The file, as the host finds it.
     pub fn path(&self, place: &Place) -> String {
-        let sandbox = place.sandbox();
         match self.file.as_str() {
-            stream @ ("stdout" | "stderr") => {
-                format!("{sandbox}/{}/{stream}", attempt_folder(place.name.attempt))
-            }
-            file => format!("{sandbox}/{file}"),
+            stream @ ("stdout" | "stderr") => format!("{}/{stream}", place.attempt_folder()),
+            file => format!("{}/{file}", place.sandbox()),
         }
     }
 

@@ -22,7 +22,7 @@ mod state;
 use super::answer::{read_cancelled, read_found};
 use super::{
     AnswerError, Call, Cancelled, Dialect, Force, Found, JobId, Refusal, ScriptFile, Status, Submitted,
-    attempt_folder, framed, sh,
+    framed, sh,
 };
 use crate::courier::Company;
 use crate::poller::Pace;
@@ -54,7 +54,7 @@ impl Dialect for Slurm {
     }
 
     fn folder(&self, place: &Place) -> String {
-        format!("{}/{}", place.sandbox(), attempt_folder(place.name.attempt))
+        place.attempt_folder()
     }
 
     fn files(&self, spec: &JobSpec, place: &Place) -> Vec<ScriptFile> {
