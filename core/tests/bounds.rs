@@ -12,11 +12,21 @@ use std::cell::Cell;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use sum::{HELD, PANIC_IN_ADVANCE, PANIC_IN_REPLY, Sum, SumState, World, answer};
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a foreign loop has its own clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Turns in real time, until there is nothing more to do now.
+fn settle(runtime: &mut Runtime) {
+    while runtime.turn(now()).expect("a turn").more {}
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -165,18 +175,16 @@ fn closing_with_a_hundred_thousand_live_processes_answers_every_ret_and_drops_ev
 #[test]
 fn an_idle_runtime_has_a_silent_descriptor_and_a_call_from_outside_makes_it_speak() {
     let mut runtime = Runtime::builder().build().expect("a runtime");
-    #[expect(clippy::disallowed_methods, reason = "a foreign loop has its own clock")]
-    let now = std::time::Instant::now;
-    while runtime.turn(now()).expect("a turn").more {}
+    settle(&mut runtime);
     assert!(!sum::is_readable(&runtime, Duration::ZERO), "nothing to do");
     runtime.remote().call(|_| ()).expect("alive");
     assert!(sum::is_readable(&runtime, Duration::ZERO), "a call from elsewhere");
-    while runtime.turn(now()).expect("a turn").more {}
+    settle(&mut runtime);
     assert!(!sum::is_readable(&runtime, Duration::ZERO), "done");
     let rang = Rc::new(Cell::new(false));
     let bell = rang.clone();
     runtime.stakker().after(Duration::from_millis(5), move |_| bell.set(true));
-    while runtime.turn(now()).expect("a turn").more {}
+    settle(&mut runtime);
     assert!(sum::is_readable(&runtime, Duration::from_secs(60)), "a timer");
     while !rang.get() {
         runtime.turn(now()).expect("a turn");
@@ -189,16 +197,14 @@ fn an_idle_runtime_has_a_silent_descriptor_and_a_call_from_outside_makes_it_spea
 #[test]
 fn a_timer_that_goes_off_within_a_turn_is_due_in_the_next_one() {
     let mut runtime = Runtime::builder().build().expect("a runtime");
-    #[expect(clippy::disallowed_methods, reason = "a foreign loop has its own clock")]
-    let now = std::time::Instant::now;
     let rang = Rc::new(Cell::new(false));
     let bell = rang.clone();
     runtime.stakker().after(Duration::from_millis(20), move |_| bell.set(true));
-    while runtime.turn(now()).expect("a turn").more {}
+    settle(&mut runtime);
     let due = now() + Duration::from_millis(40);
     // The turn looks for input again after this, and finds that the timer has gone off; its own time is from before.
     runtime.remote().call(move |_| while now() < due {}).expect("alive");
-    while runtime.turn(now()).expect("a turn").more {}
+    settle(&mut runtime);
     while !rang.get() {
         assert!(sum::is_readable(&runtime, Duration::from_secs(60)), "nobody says that a timer is due");
         runtime.turn(now()).expect("a turn");
@@ -208,8 +214,6 @@ fn a_timer_that_goes_off_within_a_turn_is_due_in_the_next_one() {
 #[test]
 fn of_what_is_left_for_later_one_thing_is_done_in_a_turn() {
     let mut runtime = Runtime::builder().build().expect("a runtime");
-    #[expect(clippy::disallowed_methods, reason = "a foreign loop has its own clock")]
-    let now = std::time::Instant::now;
     let story: Rc<std::cell::RefCell<Vec<&str>>> = Rc::default();
     for name in ["first", "second"] {
         let told = story.clone();
@@ -222,7 +226,7 @@ fn of_what_is_left_for_later_one_thing_is_done_in_a_turn() {
         runtime.turn(now()).expect("a turn");
         assert_eq!(*story.borrow(), so_far);
     }
-    while runtime.turn(now()).expect("a turn").more {}
+    settle(&mut runtime);
     assert!(!sum::is_readable(&runtime, Duration::ZERO), "nothing is left");
 }
 
