@@ -57,6 +57,9 @@ pub enum StartError {
 /// This machine, as an actor. Dropping its owner, before the stakker, kills the commands that run, with their groups, and
 /// ends transfers; whoever asked gets `None`.
 ///
+/// What a command says faster than it is read is left to `idle!`, so a loop of your own has to run what is idle, as a
+/// [`Runtime`](procession::Runtime) does.
+///
 /// ```
 /// use procession::transport::{Exec, Op};
 /// use procession_local::{Config, Local};
@@ -72,9 +75,10 @@ pub enum StartError {
 /// let said = Rc::new(RefCell::new(None));
 /// let slot = said.clone();
 /// local.op(Op::Exec(Exec::new(["echo", "hello"]), Ret::new(move |exit| *slot.borrow_mut() = exit)));
+/// let mut idle = false;
 /// while said.borrow().is_none() {
-///     stakker.run(Instant::now(), false);
-///     poll.poll(stakker.next_wait_max(Instant::now(), Duration::from_secs(1), false))?;
+///     idle = stakker.run(Instant::now(), idle);
+///     poll.poll(stakker.next_wait_max(Instant::now(), Duration::from_secs(1), idle))?;
 /// }
 /// assert_eq!(said.take().unwrap()?.stdout, b"hello\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

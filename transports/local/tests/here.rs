@@ -14,8 +14,8 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How many turns without an end are a hang: each lasts at most a tenth of a second.
-const MOST_TURNS: usize = 20_000;
+/// How many turns in a row in which nothing happens are a hang: each lasts at most a tenth of a second.
+const MOST_QUIET: usize = 3_000;
 
 struct Here {
     local: Option<ActorOwn<Local>>,
@@ -42,14 +42,15 @@ impl Here {
     }
 
     fn run_until(&mut self, done: impl Fn() -> bool) {
-        let mut idle = false;
-        for _ in 0..MOST_TURNS {
+        let (mut idle, mut quiet) = (false, 0);
+        while quiet < MOST_QUIET {
             idle = self.stakker.run(Instant::now(), idle);
             if done() {
                 return;
             }
             let wait = self.stakker.next_wait_max(Instant::now(), Duration::from_millis(100), idle);
-            self.poll.poll(wait).unwrap();
+            let (happened, _) = self.poll.poll(wait).unwrap();
+            quiet = if happened || idle { 0 } else { quiet + 1 };
         }
         panic!("it never ended");
     }

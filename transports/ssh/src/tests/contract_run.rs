@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 #[path = "../../../../tests/src/contract/mod.rs"]
 pub(super) mod contract;
 
-/// How many turns without an end are a hang: each lasts at most a tenth of a second.
-const MOST_TURNS: usize = 20_000;
+/// How many turns in a row in which nothing happens are a hang: each lasts at most a tenth of a second.
+const MOST_QUIET: usize = 3_000;
 
 /// The actor in the place of a transport.
 pub(crate) struct Host {
@@ -153,13 +153,15 @@ impl contract::Harness for World {
     }
 
     fn run_until(&mut self, done: &mut dyn FnMut() -> bool) {
-        for _ in 0..MOST_TURNS {
-            self.stakker.run(Instant::now(), false);
+        let (mut idle, mut quiet) = (false, 0);
+        while quiet < MOST_QUIET {
+            idle = self.stakker.run(Instant::now(), idle);
             if done() {
                 return;
             }
-            let wait = self.stakker.next_wait_max(Instant::now(), Duration::from_millis(100), false);
-            self.poll.poll(wait).expect("it polls");
+            let wait = self.stakker.next_wait_max(Instant::now(), Duration::from_millis(100), idle);
+            let (happened, _) = self.poll.poll(wait).expect("it polls");
+            quiet = if happened || idle { 0 } else { quiet + 1 };
         }
         panic!("it never ended");
     }
