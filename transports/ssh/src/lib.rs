@@ -8,10 +8,12 @@ mod aside;
 pub mod auth;
 mod certificate;
 pub mod config;
+mod dialer;
 mod disk;
 mod exec;
 #[doc(hidden)]
 pub mod fuzzed;
+mod host;
 pub mod hostkey;
 pub mod jump;
 mod nonce;
@@ -22,8 +24,9 @@ mod transport;
 mod tree;
 mod tunnel;
 
+pub use host::{Config, StartError};
 pub use session::Patience;
-pub use transport::{Config, Ssh, StartError};
+pub use transport::Ssh;
 
 #[cfg(test)]
 #[path = "tests/pipes.rs"]

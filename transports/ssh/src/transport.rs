@@ -3,23 +3,23 @@
 //! An operation that has had no effect yet is placed again when its session breaks or refuses the channel. One that has is
 //! answered with `Unreachable`, and nobody tries it again but who asked for it.
 
-use crate::auth::Secrets;
-use crate::config::Target;
+use crate::dialer::Dialer;
 use crate::disk::Disk;
 use crate::exec::Command;
+use crate::host::{Config, StartError};
 use crate::jump::{ProxyCommand, Route};
-use crate::session::{Destination, Patience, Placement, Session, Unplaced};
+use crate::session::{Destination, Placement, Session, Unplaced};
 use crate::sftp::Sftp;
 use crate::talk::{Recall, Talk, Window};
 use crate::tree::{Getting, Place, Putting, remove_tree};
 use crate::tunnel::{self, Tunnel};
 use procession::RuntimeHandle;
-use procession::pool::{Budget, Dial, Lease, News, Pool, Report, Rules, Sessions, Setup, Urgency};
+use procession::pool::{Lease, Pool, Report, Sessions, Setup, Urgency};
 use procession::transport::{
     Answer, Exec, Exit, Get, Manifest, Op, Put, RemotePath, Transport, TransportError,
 };
 use stakker::{
-    Actor, ActorOwn, ActorOwnSlab, CX, Core, Fwd, Ret, StopCause, actor, actor_in_slab, actor_new, after, at,
+    Actor, ActorOwn, ActorOwnSlab, CX, Core, Ret, StopCause, actor, actor_in_slab, actor_new, after, at,
     call, fwd_to, ret_nop, ret_some_to, ret_to,
 };
 use stakker_mio::MioPoll;
@@ -28,61 +28,6 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How a host is used.
-pub struct Config {
-    /// What the host is called in messages and in the ledger.
-    pub name: String,
-    /// Where it is, and how to log in there.
-    pub target: Target,
-    /// The last host on the way to it, which connects to it: for a `ProxyJump` the transport of the last hop, as a
-    /// [`Network`](crate::jump::Network) finds it. None if we connect, or a `ProxyCommand` does, as the target says.
-    pub via: Option<Transport>,
-    /// Where relative paths begin: absolute, or below the home folder of the user.
-    pub work: RemotePath,
-    /// Who answers when a password or a passphrase is needed.
-    pub secrets: Secrets,
-    /// How many sessions, and how often.
-    pub rules: Rules,
-    /// What it shares with other runtimes of the same user; nothing if none.
-    pub budget: Option<Box<dyn Budget>>,
-    /// How long it may be silent.
-    pub patience: Patience,
-    /// The send buffer of each connection, in bytes; the system's choice if it is none (`SO_SNDBUF`, socket(7)).
-    pub send_buffer: Option<usize>,
-}
-
-impl Config {
-    /// The host at `target`, with a work folder, asking nobody, under the default rules.
-    pub fn new(name: &str, target: Target, work: RemotePath) -> Config {
-        Config {
-            name: name.to_owned(),
-            target,
-            via: None,
-            work,
-            secrets: Secrets::silent(),
-            rules: Rules::default(),
-            budget: None,
-            patience: Patience::default(),
-            send_buffer: None,
-        }
-    }
-}
-
-/// Why there is no transport.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// There is no `MioPoll` in the anymap of this stakker: a runtime in virtual time has none.
-    #[error("the runtime has no mio poll")]
-    NoPoll,
-    /// The helper thread for files cannot be started.
-    #[error("the helper thread cannot be started: {0}")]
-    Thread(#[from] std::io::Error),
-    /// The target lies behind other hosts (`ProxyJump`), and no transport of the last of them was given.
-    #[error("{0} lies behind other hosts, and no transport leads to it")]
-    NoGate(String),
-}
 
 /// A host behind SSH, as an actor. Dropping its owner, before the runtime, closes its sessions; whoever asked gets `None`,
 /// and commands that run go on until they write.
@@ -179,7 +124,7 @@ impl Ssh {
             patience: config.patience,
             send_buffer: config.send_buffer,
         });
-        let dial = Dialer { to: to.clone(), sessions: Vec::new() };
+        let dial = Dialer::new(to.clone());
         let setup = Setup {
             rules: config.rules,
             budget: config.budget,
@@ -400,26 +345,5 @@ impl Ssh {
         if let Some(Waiting { talk, .. }) = self.waiting.remove(&id) {
             talk.over(Err(TransportError::Cancelled));
         }
-    }
-}
-
-/// How sessions of this host are opened and closed.
-struct Dialer {
-    to: Rc<Destination>,
-    /// Those that have not ended, and some that have.
-    sessions: Vec<ActorOwn<Session>>,
-}
-
-impl Dial for Dialer {
-    type Session = Actor<Session>;
-
-    fn open(&mut self, core: &mut Core, news: Fwd<News<Actor<Session>>>) {
-        self.sessions.retain(|session| !session.is_zombie());
-        let to = self.to.clone();
-        self.sessions.push(actor!(core, Session::init(to, news), ret_nop!()));
-    }
-
-    fn close(&mut self, _: &mut Core, session: Actor<Session>) {
-        call!([session], close());
     }
 }

@@ -23,6 +23,7 @@
 
 use super::quote;
 use super::shell::Shell;
+use procession::transport::{Exec, RemotePath, TransportError};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -62,6 +63,31 @@ pub(super) struct Order {
 }
 
 impl Order {
+    /// What `exec` wants to be run below the work folder: its words are taken out of it. An error says what no host can run.
+    pub(super) fn of(work: &RemotePath, exec: &mut Exec) -> Result<Order, TransportError> {
+        let Some(program) = exec.argv.first() else {
+            let why = "a command has at least the name of a program".to_owned();
+            return Err(TransportError::Refused(why));
+        };
+        // `exec` would take it for an option; and no file can have no name.
+        if program.starts_with('-') || program.is_empty() {
+            return Err(TransportError::NotFound(program.clone()));
+        }
+        if let Some(odd) = exec.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0', '\n'])) {
+            return Err(TransportError::Refused(format!("{odd:?} is no name of a variable")));
+        }
+        let words = exec.argv.iter().chain(exec.env.values());
+        if let Some(odd) = words.into_iter().find(|word| word.contains('\0')) {
+            return Err(TransportError::Refused(format!("{odd:?} holds a NUL")));
+        }
+        let folder = exec.cwd.as_ref().map_or_else(|| work.clone(), |path| work.join(path));
+        Ok(Order {
+            argv: std::mem::take(&mut exec.argv),
+            folder: folder.as_str().to_owned(),
+            env: std::mem::take(&mut exec.env),
+        })
+    }
+
     /// The folder as a word that neither CDPATH nor a dash in front makes anything else of.
     fn folder(&self) -> String {
         match self.folder.starts_with('/') {

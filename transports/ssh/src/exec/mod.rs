@@ -104,27 +104,12 @@ impl Command {
         host: Rc<str>,
         work: &RemotePath,
         mark: u64,
-        exec: Exec,
+        mut exec: Exec,
         answer: Answer<Exit>,
     ) -> Result<Command, (TransportError, Answer<Exit>)> {
-        let Some(program) = exec.argv.first() else {
-            let why = "a command has at least the name of a program".to_owned();
-            return Err((TransportError::Refused(why), answer));
-        };
-        // `exec` would take it for an option; and no file can have no name.
-        if program.starts_with('-') || program.is_empty() {
-            return Err((TransportError::NotFound(program.clone()), answer));
-        }
-        if let Some(odd) = exec.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0', '\n'])) {
-            return Err((TransportError::Refused(format!("{odd:?} is no name of a variable")), answer));
-        }
-        let words = exec.argv.iter().chain(exec.env.values());
-        if let Some(odd) = words.into_iter().find(|word| word.contains('\0')) {
-            return Err((TransportError::Refused(format!("{odd:?} holds a NUL")), answer));
-        }
-        let folder = match &exec.cwd {
-            Some(path) => work.join(path),
-            None => work.clone(),
+        let order = match Order::of(work, &mut exec) {
+            Ok(order) => order,
+            Err(e) => return Err((e, answer)),
         };
         let mark = format!("@{mark:016x}:");
         let listener = || Listener {
@@ -136,9 +121,9 @@ impl Command {
         };
         Ok(Command {
             host,
-            program: program.clone(),
+            program: order.argv[0].clone(),
             streams: [listener(), listener()],
-            order: Order { argv: exec.argv, folder: folder.as_str().to_owned(), env: exec.env },
+            order,
             mark,
             shell: Shell::Unknown,
             line: String::new(),

@@ -3,8 +3,9 @@
 use super::Hop;
 use crate::auth::Secrets;
 use crate::config::{Lookup, Query, Target};
+use crate::host::Config;
 use crate::session::Patience;
-use crate::transport::{Config, Ssh};
+use crate::transport::Ssh;
 use procession::RuntimeHandle;
 use procession::pool::Rules;
 use procession::transport::{RemotePath, Transport, TransportError};
