@@ -30,6 +30,18 @@ pub struct Exec {
     /// It waits for no other work of its kind: for what is short and is waited for, such as a question about all jobs at
     /// once, or a kill. A transport that never lets anything wait takes no notice.
     pub urgent: bool,
+    /// It reads nothing, and whoever it leaves behind writes nothing: its outputs end with it. A transport may have one shell
+    /// run many such commands, one after the other, and so spare each the login and the files that it reads. One where a command
+    /// has no login takes no notice. It is as good as false where there is an input.
+    ///
+    /// What one that breaks this promise leaves behind may write into the outputs of another that keeps it.
+    ///
+    /// ```
+    /// use procession::transport::Exec;
+    /// let exec = Exec { brief: true, ..Exec::new(["squeue", "--me"]) };
+    /// assert!(exec.stdin.is_empty());
+    /// ```
+    pub brief: bool,
 }
 
 impl Exec {
@@ -54,6 +66,7 @@ impl Exec {
             stream: None,
             cancel: None,
             urgent: false,
+            brief: false,
         }
     }
 }

@@ -187,7 +187,7 @@ impl Courier {
 
     fn send(&mut self, argv: Vec<String>, manner: Manner, ret: Answer<Exit>) {
         let urgent = manner.rank == Rank::Control;
-        let exec = Exec { timeout: Some(ANSWER_WITHIN), keep: KEEP, urgent, ..Exec::new(argv) };
+        let exec = Exec { timeout: Some(ANSWER_WITHIN), keep: KEEP, urgent, brief: true, ..Exec::new(argv) };
         self.transport.op(Op::Exec(exec, ret));
     }
 }

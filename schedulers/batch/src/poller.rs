@@ -358,7 +358,8 @@ fn answer<T: Clone + 'static>(rets: Waiters<T>, found: Result<Vec<(JobName, T)>,
 /// Urgently: it is one question about many jobs, and one that waited behind the submissions of all of them would look as if
 /// the scheduler had been that slow, and the next poll would keep four times as far away.
 fn run(transport: &Transport, argv: Vec<String>, ret: Answer<Exit>) {
-    let exec = Exec { timeout: Some(ANSWER_WITHIN), keep: KEEP, urgent: true, ..Exec::new(argv) };
+    let exec =
+        Exec { timeout: Some(ANSWER_WITHIN), keep: KEEP, urgent: true, brief: true, ..Exec::new(argv) };
     transport.op(Op::Exec(exec, ret));
 }
 

@@ -26,6 +26,8 @@ suite![
     a_guard_dropped_after_the_end_changes_nothing,
     a_grandchild_that_holds_the_output_does_not_hold_the_answer,
     many_commands_run_at_once,
+    brief_commands_keep_their_outputs_apart,
+    a_brief_command_that_is_cancelled_takes_no_other_with_it,
 ];
 
 fn run(harness: &mut dyn Harness, exec: Exec) -> Result<Exit, TransportError> {
@@ -175,5 +177,65 @@ fn many_commands_run_at_once(harness: &mut dyn Harness) {
         .collect();
     for (at, begun) in begun.into_iter().enumerate() {
         assert_eq!(begun.wait(harness).expect("it runs").stdout, format!("{at}\n").into_bytes());
+    }
+}
+
+fn brief<A: Into<String>>(argv: impl IntoIterator<Item = A>) -> Exec {
+    Exec { brief: true, ..Exec::new(argv) }
+}
+
+fn brief_commands_keep_their_outputs_apart(harness: &mut dyn Harness) {
+    mkdir(harness, "some folder");
+    // The first ones may still have a login each.
+    for round in 0..5 {
+        let many: Vec<_> = (0..20)
+            .map(|at| {
+                begin(harness, |ret| Op::Exec(brief(["echo".to_owned(), format!("{round}\n{at}")]), ret))
+            })
+            .collect();
+        for (at, begun) in many.into_iter().enumerate() {
+            assert_eq!(begun.wait(harness).expect("it runs").stdout, format!("{round}\n{at}\n").into_bytes());
+        }
+        let both = run(harness, brief(script::BOTH)).expect("it runs");
+        assert_eq!((&both.stdout[..], &both.stderr[..], both.total), (&b"out\n"[..], &b"err\n"[..], [4, 4]));
+        assert_eq!(run(harness, brief(script::EXIT_7)).expect("it runs").how, Ended::Code(7));
+        assert_eq!(run(harness, brief(script::KILLED)).expect("it runs").how, Ended::Signal(9));
+        let nothing = run(harness, brief(["cat"])).expect("it runs");
+        assert_eq!((nothing.how, nothing.total), (Ended::Code(0), [0, 0]), "there is nothing to read");
+
+        let env = [("PROCESSION_FACT".to_owned(), format!("it's = {round}"))].into();
+        let there = Exec { env, cwd: Some(path("some folder")), ..brief(["env"]) };
+        let said = String::from_utf8(run(harness, there).expect("it runs").stdout).expect("it is text");
+        assert!(said.lines().any(|line| line == format!("PROCESSION_FACT=it's = {round}")));
+        let after = String::from_utf8(run(harness, brief(["env"])).expect("it runs").stdout).expect("text");
+        assert!(!after.contains("PROCESSION_FACT"), "the next one has a fresh environment");
+        let here = run(harness, brief(["pwd"])).expect("it runs").stdout;
+        assert!(!String::from_utf8_lossy(&here).contains("some folder"), "and a fresh folder");
+
+        assert!(matches!(run(harness, brief(["no-such-program-here"])), Err(TransportError::NotFound(_))));
+        let nowhere = Exec { cwd: Some(path("no/such/folder")), ..brief(["true"]) };
+        assert!(matches!(run(harness, nowhere), Err(TransportError::NotFound(_))));
+        let input = Exec { stdin: b"said".to_vec(), ..brief(["cat"]) };
+        assert_eq!(run(harness, input).expect("it runs").stdout, b"said");
+        assert_eq!(run(harness, brief(["false"])).expect("it runs").how, Ended::Code(1));
+    }
+}
+
+fn a_brief_command_that_is_cancelled_takes_no_other_with_it(harness: &mut dyn Harness) {
+    for _ in 0..4 {
+        let (guard, token) = Cancel::pair();
+        let exec = Exec { cancel: Some(token), ..brief(["sleep", "60"]) };
+        let cancelled = begin(harness, |ret| Op::Exec(exec, ret));
+        let others: Vec<_> = (0..20)
+            .map(|at| begin(harness, |ret| Op::Exec(brief(["echo".to_owned(), at.to_string()]), ret)))
+            .collect();
+        assert_eq!(run(harness, brief(["sleep", "0.1"])).expect("it runs").how, Ended::Code(0));
+        drop(guard);
+        let late = Exec { timeout: Some(Duration::from_millis(100)), ..brief(["sleep", "60"]) };
+        assert!(matches!(run(harness, late), Err(TransportError::TimedOut(_))));
+        assert_eq!(cancelled.wait(harness), Err(TransportError::Cancelled));
+        for (at, other) in others.into_iter().enumerate() {
+            assert_eq!(other.wait(harness).expect("it runs").stdout, format!("{at}\n").into_bytes());
+        }
     }
 }

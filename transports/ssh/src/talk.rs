@@ -4,7 +4,7 @@
 //! tried with bytes alone. Whoever has something new for it from outside (a file that was read, a wish to cancel) changes
 //! what it shares with the talk and then pokes it through its [`Line`].
 
-use crate::exec::Shell;
+use crate::exec::{Command, Shell};
 use procession::transport::{Stream, TransportError};
 use stakker::Fwd;
 use std::cell::Cell;
@@ -55,6 +55,11 @@ pub(crate) trait Talk {
     /// Whether nothing more is to be said or heard: the channel is closed, without waiting for the other side.
     fn is_done(&self) -> bool {
         false
+    }
+
+    /// Gives up the command that it is for, if a shell may have that as well and it has not begun. The talk is dropped then.
+    fn give_up(&mut self) -> Option<Box<Command>> {
+        None
     }
 
     /// The channel is closed, or was never opened. Answers whoever waits. An `Unreachable` means that the effect of what was

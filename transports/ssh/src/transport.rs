@@ -3,24 +3,26 @@
 //! An operation that has had no effect yet is placed again when its session breaks or refuses the channel. One that has is
 //! answered with `Unreachable`, and nobody tries it again but who asked for it.
 
+mod commands;
+mod lanes;
+
 use crate::dialer::Dialer;
 use crate::disk::Disk;
-use crate::exec::Command;
+use crate::exec::{Command, Lane, Word};
 use crate::host::{Config, StartError};
 use crate::jump::{ProxyCommand, Route};
 use crate::session::{Destination, Placement, Session, Unplaced};
 use crate::sftp::Sftp;
-use crate::talk::{Recall, Talk, Window};
+use crate::talk::{Talk, Window};
 use crate::tree::{Getting, Place, Putting, remove_tree};
 use crate::tunnel::{self, Tunnel};
+use lanes::Lanes;
 use procession::RuntimeHandle;
 use procession::pool::{Lease, Pool, Report, Sessions, Setup, Urgency};
-use procession::transport::{
-    Answer, Exec, Exit, Get, Manifest, Op, Put, RemotePath, Transport, TransportError,
-};
+use procession::transport::{Answer, Get, Manifest, Op, Put, RemotePath, Transport, TransportError};
 use stakker::{
     Actor, ActorOwn, ActorOwnSlab, CX, Core, Ret, StopCause, actor, actor_in_slab, actor_new, after, at,
-    call, fwd_to, ret_nop, ret_some_to, ret_to,
+    call, fwd_to, lazy, ret_nop, ret_some_to, ret_to,
 };
 use stakker_mio::MioPoll;
 use std::collections::{BTreeMap, VecDeque};
@@ -41,6 +43,7 @@ pub struct Ssh {
     next: u64,
     /// Talks that wait for a lease.
     waiting: BTreeMap<u64, Waiting>,
+    lanes: Lanes,
     desk: Option<Desk>,
     disk: Disk,
     transfers: BTreeMap<u64, Moving>,
@@ -91,8 +94,29 @@ const MOST_TRANSFERS: usize = 4;
 const MOST_WAITING: usize = 100_000;
 
 struct Waiting {
-    talk: Box<dyn Talk>,
+    what: Waits,
     urgency: Urgency,
+}
+
+/// What waits for a channel.
+enum Waits {
+    Talk(Box<dyn Talk>),
+    /// A shell that is free may have it as well.
+    Brief(Box<Command>),
+}
+
+impl Waits {
+    /// It was not begun where it was to be.
+    fn again(mut talk: Box<dyn Talk>) -> Waits {
+        talk.give_up().map_or(Waits::Talk(talk), Waits::Brief)
+    }
+
+    fn talk(self) -> Box<dyn Talk> {
+        match self {
+            Waits::Talk(talk) => talk,
+            Waits::Brief(command) => command,
+        }
+    }
 }
 
 impl Ssh {
@@ -144,6 +168,7 @@ impl Ssh {
             _proxy: proxy,
             next: 0,
             waiting: BTreeMap::new(),
+            lanes: Lanes::default(),
             desk: None,
             disk,
             transfers: BTreeMap::new(),
@@ -212,8 +237,7 @@ impl Ssh {
             disk: self.disk.clone(),
             open: fwd_to!([cx], on_talk() as (Box<dyn Talk>)),
         };
-        let number = self.next;
-        self.next += 1;
+        let number = self.number();
         let over = ret_some_to!([cx], on_transferred(number) as (StopCause));
         let begun = match transfer {
             Transfer::Put(put, answer) => {
@@ -274,18 +298,9 @@ impl Ssh {
         }
     }
 
-    fn exec(&mut self, cx: CX![], exec: Exec, answer: Answer<Exit>) {
-        let urgency = if exec.urgent { Urgency::Control } else { Urgency::Work };
-        match Command::new(self.host.clone(), &self.work, self.runtime.random(), exec, answer) {
-            Ok(command) => {
-                let (recall, id) = (command.recall(), self.next);
-                if let Some(cancel) = command.cancel() {
-                    cancel.on_cancel(ret_some_to!([cx], on_cancel(id, recall) as ()));
-                }
-                self.have(cx, urgency, Box::new(command));
-            }
-            Err((e, answer)) => answer.ret(Err(e)),
-        }
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
     }
 
     fn connect(&mut self, cx: CX![], host: String, port: u16, answer: Answer<OwnedFd>) {
@@ -301,27 +316,40 @@ impl Ssh {
 
     /// Has a talk on a channel of its own, as soon as there is one.
     fn have(&mut self, cx: CX![], urgency: Urgency, talk: Box<dyn Talk>) {
-        let id = self.next;
-        self.next += 1;
-        self.waiting.insert(id, Waiting { talk, urgency });
+        let id = self.number();
+        self.lease(cx, id, urgency, Waits::Talk(talk));
+    }
+
+    fn lease(&mut self, cx: CX![], id: u64, urgency: Urgency, what: Waits) {
+        if let Waits::Talk(_) = what {
+            lazy!([cx], on_wait(id));
+        }
+        self.waiting.insert(id, Waiting { what, urgency });
         self.sessions
             .lease(urgency, ret_to!([cx], on_lease(id) as (Result<Lease<Actor<Session>>, TransportError>)));
     }
 
     fn on_lease(&mut self, cx: CX![], id: u64, lease: Option<Result<Lease<Actor<Session>>, TransportError>>) {
-        // Without a talk it was cancelled, and the lease goes back.
-        let Some(Waiting { talk, urgency }) = self.waiting.remove(&id) else { return };
+        // Without anything to do it was cancelled, or a shell has it, and the lease goes back.
+        let Some(Waiting { what, urgency }) = self.waiting.remove(&id) else { return };
         match lease {
             Some(Ok(lease)) => {
+                let talk: Box<dyn Talk> = match what {
+                    // A channel that is kept for control is not held for longer than one command.
+                    Waits::Brief(command) if urgency == Urgency::Work => {
+                        Box::new(Lane::new(command, cx.now(), fwd_to!([cx], on_word() as (Word))))
+                    }
+                    what => what.talk(),
+                };
                 let session = lease.session().clone();
                 let back = ret_some_to!([cx], on_unplaced(id, urgency) as (Unplaced));
                 let placement = Placement::new(talk, lease, back);
                 call!([session], converse(placement));
             }
-            Some(Err(e)) => talk.over(Err(e)),
+            Some(Err(e)) => what.talk().over(Err(e)),
             None => {
                 let why = "its sessions are closed".to_owned();
-                talk.over(Err(TransportError::Unreachable { host: self.host.to_string(), why }));
+                what.talk().over(Err(TransportError::Unreachable { host: self.host.to_string(), why }));
             }
         }
     }
@@ -330,20 +358,14 @@ impl Ssh {
         let next = ret_to!([cx], on_lease(id) as (Result<Lease<Actor<Session>>, TransportError>));
         match unplaced {
             Unplaced::Refused(talk, lease) => {
-                self.waiting.insert(id, Waiting { talk, urgency });
+                self.lanes.crowd();
+                self.waiting.insert(id, Waiting { what: Waits::again(talk), urgency });
                 lease.refused(next);
             }
             Unplaced::Broken(talk) => {
-                self.waiting.insert(id, Waiting { talk, urgency });
+                self.waiting.insert(id, Waiting { what: Waits::again(talk), urgency });
                 self.sessions.lease(urgency, next);
             }
-        }
-    }
-
-    fn on_cancel(&mut self, _: CX![], id: u64, recall: Rc<Recall>) {
-        recall.wish();
-        if let Some(Waiting { talk, .. }) = self.waiting.remove(&id) {
-            talk.over(Err(TransportError::Cancelled));
         }
     }
 }

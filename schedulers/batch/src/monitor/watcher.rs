@@ -98,7 +98,7 @@ impl Watcher {
         let call = look(&rows);
         let read = call.read;
         let ret = ret_to!([cx], on_looks(read) as (Result<Exit, TransportError>));
-        let exec = Exec { timeout: Some(ANSWER_WITHIN), keep: KEEP, ..Exec::new(call.argv) };
+        let exec = Exec { timeout: Some(ANSWER_WITHIN), keep: KEEP, brief: true, ..Exec::new(call.argv) };
         self.transport.op(Op::Exec(exec, ret));
     }
 

@@ -83,11 +83,18 @@ impl Beside {
     }
 }
 
-/// Commands a second, eight at once on one session.
+/// Brief commands a second, eight at once on one session; beside them a program that is no word of the shell, and commands with a
+/// login each.
 pub fn exec_8(plan: &Plan) -> Row {
     let beside = Beside::new();
+    let ours = |name, program, brief, n| {
+        let beside = &beside;
+        Lane::new(name, move || Lap::of(n, || beside.ours.borrow_mut().run(program, brief, n, 8)))
+    };
     let mut lanes = [
-        Lane::new("ours", || Lap::of(COMMANDS, || beside.ours.borrow_mut().run_true(COMMANDS, 8))),
+        ours("ours", "true", true, COMMANDS * 8),
+        ours("ours_program", "/bin/true", true, COMMANDS),
+        ours("ours_login_each", "true", false, COMMANDS),
         Lane::new("control_master", || Lap::of(COMMANDS / 4, || beside.theirs.run_true(COMMANDS / 4))),
         Lane::new("xargs_p8", || Lap::of(COMMANDS / 4, || beside.theirs.run_true_by_xargs(COMMANDS / 4))),
     ];

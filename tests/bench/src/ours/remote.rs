@@ -35,9 +35,10 @@ impl Remote {
         })
     }
 
-    /// `true`, `n` times, at most `at_once` at once.
-    pub fn run_true(&mut self, n: u64, at_once: u64) {
-        let feed = Rc::new(Feed { host: self.host.clone(), left: Cell::new(n), ended: Cell::new(0) });
+    /// A command, `n` times, at most `at_once` at once; `brief` ones share their logins.
+    pub fn run(&mut self, program: &'static str, brief: bool, n: u64, at_once: u64) {
+        let (left, ended) = (Cell::new(n), Cell::new(0));
+        let feed = Rc::new(Feed { host: self.host.clone(), program, brief, left, ended });
         (0..at_once).for_each(|_| feed.next());
         self.turn_while(|| feed.ended.get() < n);
     }
@@ -71,6 +72,8 @@ impl Remote {
 /// Commands, each begun when one before it has ended.
 struct Feed {
     host: Transport,
+    program: &'static str,
+    brief: bool,
     left: Cell<u64>,
     ended: Cell<u64>,
 }
@@ -88,7 +91,7 @@ impl Feed {
             feed.ended.set(feed.ended.get() + 1);
             feed.next();
         });
-        self.host.op(Op::Exec(Exec::new(["true"]), ret));
+        self.host.op(Op::Exec(Exec { brief: self.brief, ..Exec::new([self.program]) }, ret));
     }
 }
 

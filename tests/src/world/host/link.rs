@@ -215,7 +215,7 @@ impl Link {
         let small = |reply, small| (reply, Job::Files("sftp", Box::new(small)), RequestKind::Message, None);
         match op {
             Op::Exec(exec, ret) => {
-                let Exec { argv, cwd, env, stdin, timeout, keep, stream, cancel, urgent: _ } = exec;
+                let Exec { argv, cwd, env, stdin, timeout, keep, stream, cancel, urgent: _, brief: _ } = exec;
                 let cwd = cwd.map(|path| at(&path));
                 if argv.is_empty() {
                     let refused = TransportError::Refused("a command without a program".to_owned());

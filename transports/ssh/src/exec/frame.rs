@@ -19,7 +19,7 @@
 //! - Any login shell gets one word for `sh`, and in `sh` the command runs in a command substitution that catches what the
 //!   shell itself says. That takes a shell and two forks more than the command alone.
 //! - A bash of version 5 runs the frame itself, under a name which is the mark: what it says begins with that. Its stderr is
-//!   the one of the command, and one fork is all there is.
+//!   the one of the command, and one fork is all there is. It may run many, one line after the other: see [`TURNS`].
 
 use super::quote;
 use super::shell::Shell;
@@ -48,7 +48,7 @@ const OF_THE_SHELL: [&str; 20] = [
     "SHELLOPTS",
     "SRANDOM",
     "UID",
-    "n",
+    "_n",
 ];
 
 /// Programs that are the same when a shell has them built in (POSIX, XCU): they are not started.
@@ -125,7 +125,7 @@ fn for_sh(mark: &str, order: &Order) -> String {
     let mut text = String::with_capacity(512);
     if order.has_newline() {
         // The default IFS is space, tab and newline, whatever is in the environment (POSIX, sh, 2.5.3).
-        text.push_str("n=\"${IFS#??}\";");
+        text.push_str("_n=\"${IFS#??}\";");
     }
     let _ = write!(
         text,
@@ -142,23 +142,39 @@ fn for_sh(mark: &str, order: &Order) -> String {
 /// The script for a login shell that is bash, which has read the files of its user before: options, traps and functions may be
 /// anything. What has no end mark on stderr had nothing said about it: statuses below 126 are never the shell's.
 fn for_bash(mark: &str, order: &Order) -> String {
+    let begin = format!("BASH_ARGV0={mark};set +emuvx;trap - 0 DEBUG ERR;IFS=");
+    let end = format!("[ $_s -lt 126 ]||echo {mark}E:$_s:@ >&2;echo {mark}E:$_s:@");
+    in_bash(mark, order, &begin, "", &end)
+}
+
+/// The command line of a bash that runs the lines of its input, one after the other: those of [`for_turn`]. Its variables have
+/// names that nobody exports: what comes later would have them in its environment.
+pub(super) const TURNS: &str = "set +emuvx;trap - 0 DEBUG ERR;_h=$PWD;\
+     while IFS= builtin read -r _l;do builtin cd \"$_h\";eval \"$_l\";done";
+
+/// The script as a line for [`TURNS`]. The input is that of the shell, so the command has none; and the shell goes on after it, so
+/// both outputs have an end mark.
+pub(super) fn for_turn(mark: &str, order: &Order) -> String {
+    let end = format!("echo {mark}E:$_s:@ >&2;echo {mark}E:$_s:@");
+    in_bash(mark, order, &format!("BASH_ARGV0={mark};IFS="), "</dev/null", &end)
+}
+
+fn in_bash(mark: &str, order: &Order, begin: &str, input: &str, end: &str) -> String {
     let mut text = String::with_capacity(512);
     let _ = write!(
         text,
-        "BASH_ARGV0={mark};set +emuvx;trap - 0 DEBUG ERR;IFS=;echo {mark}B:$$:@ >&2;echo {mark}B:$$:@;{enter}",
+        "{begin};echo {mark}B:$$:@ >&2;echo {mark}B:$$:@;{enter}",
         // What it complains about is a remark.
         enter = enter(mark, order, "builtin cd", ""),
     );
-    if order.has_newline() {
-        text.push_str("n=$'\\n';");
-    }
+    let newline = if order.has_newline() { "_n=$'\\n';" } else { "" };
     let built_in = order.argv.first().is_some_and(|program| BUILT_IN.contains(&program.as_str()));
     let _ = match built_in && order.env.is_empty() {
         // It complains under the name that it has in any script.
-        true => write!(text, "BASH_ARGV0=bash;builtin{};", words(&order.argv)),
-        false => write!(text, "({});", run_in_bash(order)),
+        true => write!(text, "{newline}BASH_ARGV0=bash;builtin{};", words(&order.argv)),
+        false => write!(text, "({newline}{}){input};", run_in_bash(order)),
     };
-    let _ = write!(text, "s=$?;[ $s -lt 126 ]||echo {mark}E:$s:@ >&2;echo {mark}E:$s:@");
+    let _ = write!(text, "_s=$?;{end}");
     text
 }
 

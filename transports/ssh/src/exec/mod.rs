@@ -2,11 +2,14 @@
 
 mod frame;
 mod kill;
+mod lane;
 mod marks;
 pub(crate) mod quote;
 mod shell;
 mod signals;
+mod turn;
 
+pub(crate) use lane::{Lane, Seat, Word};
 pub(crate) use shell::Shell;
 
 use crate::session::LONGEST_LINE;
@@ -14,6 +17,7 @@ use crate::talk::{Closed, Line, Opens, Outbox, Recall, Talk};
 use frame::Order;
 use kill::Kill;
 use marks::{Heard, Reader};
+use procession::pool::Urgency;
 use procession::transport::{
     Answer, CancelToken, Chunk, Ended, Exec, Exit, RemotePath, Stream, TransportError,
 };
@@ -21,6 +25,7 @@ use stakker::Fwd;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use turn::Turn;
 
 /// How long outputs are listened to after the command has ended, and how long we wait for a killed one: enough for what a
 /// pipeline still has to say, and short beside what its user would notice.
@@ -37,6 +42,8 @@ pub(crate) struct Command {
     host: Rc<str>,
     /// For messages.
     program: String,
+    urgent: bool,
+    turn: Turn,
     order: Order,
     mark: String,
     /// What was known of the login shell when the line was made.
@@ -122,7 +129,9 @@ impl Command {
         Ok(Command {
             host,
             program: order.argv[0].clone(),
+            urgent: exec.urgent,
             streams: [listener(), listener()],
+            turn: Turn::of(exec.brief && exec.stdin.is_empty(), &mark, &order),
             order,
             mark,
             shell: Shell::Unknown,
@@ -144,6 +153,11 @@ impl Command {
             answer: Some(answer),
             _cancel: exec.cancel,
         })
+    }
+
+    /// How it waits for a channel.
+    pub(crate) fn urgency(&self) -> Urgency {
+        if self.urgent { Urgency::Control } else { Urgency::Work }
     }
 
     /// The wish that it may be cancelled.
@@ -274,19 +288,19 @@ impl Command {
     fn without_end(&self, closed: &Closed) -> Result<Ended, TransportError> {
         let noise: Vec<u8> = self.streams.iter().flat_map(|stream| stream.reader.noise()).copied().collect();
         let noise = String::from_utf8_lossy(&noise).trim().to_owned();
-        match (&self.state, &closed.signal, closed.code) {
-            (State::Asked { .. }, _, _) => Err(TransportError::Protocol(format!(
-                "{} did not run a command; its login said: {noise:?}",
-                self.host
-            ))),
+        let began = !matches!(self.state, State::Asked { .. });
+        match closed.signal.as_deref().and_then(signals::number).filter(|_| began) {
             // The whole group was killed, the frame with it; sshd saw the signal.
-            (_, Some(name), _) if signals::number(name).is_some() => {
-                Ok(Ended::Signal(signals::number(name).unwrap_or_default()))
-            }
-            (_, _, _) => Err(TransportError::Unreachable {
+            Some(signal) => Ok(Ended::Signal(signal)),
+            // One of many was said to a shell that had run others: who knows.
+            None if began || matches!(self.turn, Turn::Taken) => Err(TransportError::Unreachable {
                 host: self.host.to_string(),
                 why: format!("{} vanished without an exit status", self.program),
             }),
+            None => Err(TransportError::Protocol(format!(
+                "{} did not run a command; its login said: {noise:?}",
+                self.host
+            ))),
         }
     }
 }
@@ -334,6 +348,7 @@ impl Talk for Command {
 
     fn on_time(&mut self, now: Instant) -> Option<Instant> {
         self.judge(now);
+        let whole = self.is_whole();
         let (wait, until) = match &mut self.state {
             State::Asked { hope } if self.verdict.is_some() => (HOPE, hope),
             State::Asked { .. } | State::Running { .. } => return self.late,
@@ -342,7 +357,7 @@ impl Talk for Command {
             State::Over { grace, .. } => (GRACE, grace),
         };
         let until = *until.get_or_insert(now + wait);
-        if now < until {
+        if now < until && !whole {
             return Some(until);
         }
         let how = match &self.state {

@@ -1,6 +1,6 @@
 //! Words for shells: for `sh`, whose rules we know, and for the login shell in front of it, which may be any.
 
-/// A word as `sh` takes it. A newline is written as `$n`, so that no shell in front ever sees one.
+/// A word as `sh` takes it. A newline is written as `$_n`, so that no shell in front ever sees one.
 pub(super) fn word(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./,:=@%+".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) {
@@ -11,7 +11,7 @@ pub(super) fn word(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\'' => quoted.push_str("'\"'\"'"),
-            '\n' => quoted.push_str("'\"$n\"'"),
+            '\n' => quoted.push_str("'\"$_n\"'"),
             c => quoted.push(c),
         }
     }
@@ -56,7 +56,7 @@ mod tests {
         assert_eq!(word(""), "''");
         assert_eq!(word("$HOME `x`"), "'$HOME `x`'");
         assert_eq!(word("it's"), "'it'\"'\"'s'");
-        assert_eq!(word("a\nb"), "'a'\"$n\"'b'");
+        assert_eq!(word("a\nb"), "'a'\"$_n\"'b'");
     }
 
     #[test]

@@ -44,3 +44,11 @@ fn only_a_shell_that_is_known_runs_a_program_of_its_own() {
     assert!(lay_out("@0:", &order, Shell::Bash, LONGEST).0.contains(";builtin true 'a b';"));
     assert!(!lay_out("@0:", &order, Shell::Other, LONGEST).0.contains("builtin"));
 }
+
+#[test]
+fn one_of_many_ends_on_both_outputs_and_reads_nothing() {
+    let order = order(&["p", "a\nb"], &[]);
+    let line = for_turn("@0:", &order);
+    assert!(line.contains("(_n=$'\\n';exec p 'a'\"$_n\"'b')</dev/null;"), "{line}");
+    assert!(line.ends_with("echo @0:E:$_s:@ >&2;echo @0:E:$_s:@") && !line.contains('\n'), "{line}");
+}
