@@ -34,7 +34,8 @@ pub struct Exec {
     /// run many such commands, one after the other, and so spare each the login and the files that it reads. One where a command
     /// has no login takes no notice. It is as good as false where there is an input.
     ///
-    /// What one that breaks this promise leaves behind may write into the outputs of another that keeps it.
+    /// What one that breaks this promise leaves behind may write into the outputs of another that keeps it. Whoever is left in its
+    /// process group may be killed together with a later one.
     ///
     /// ```
     /// use procession::transport::Exec;

@@ -8,7 +8,6 @@ mod lanes;
 
 use crate::dialer::Dialer;
 use crate::disk::Disk;
-use crate::exec::{Command, Lane, Word};
 use crate::host::{Config, StartError};
 use crate::jump::{ProxyCommand, Route};
 use crate::session::{Destination, Placement, Session, Unplaced};
@@ -94,29 +93,10 @@ const MOST_TRANSFERS: usize = 4;
 const MOST_WAITING: usize = 100_000;
 
 struct Waiting {
-    what: Waits,
+    talk: Box<dyn Talk>,
     urgency: Urgency,
-}
-
-/// What waits for a channel.
-enum Waits {
-    Talk(Box<dyn Talk>),
-    /// A shell that is free may have it as well.
-    Brief(Box<Command>),
-}
-
-impl Waits {
-    /// It was not begun where it was to be.
-    fn again(mut talk: Box<dyn Talk>) -> Waits {
-        talk.give_up().map_or(Waits::Talk(talk), Waits::Brief)
-    }
-
-    fn talk(self) -> Box<dyn Talk> {
-        match self {
-            Waits::Talk(talk) => talk,
-            Waits::Brief(command) => command,
-        }
-    }
+    /// A turn brought it no channel.
+    lacks: bool,
 }
 
 impl Ssh {
@@ -317,55 +297,64 @@ impl Ssh {
     /// Has a talk on a channel of its own, as soon as there is one.
     fn have(&mut self, cx: CX![], urgency: Urgency, talk: Box<dyn Talk>) {
         let id = self.number();
-        self.lease(cx, id, urgency, Waits::Talk(talk));
+        self.lease(cx, id, urgency, talk);
     }
 
-    fn lease(&mut self, cx: CX![], id: u64, urgency: Urgency, what: Waits) {
-        if let Waits::Talk(_) = what {
-            lazy!([cx], on_wait(id));
+    fn lease(&mut self, cx: CX![], id: u64, urgency: Urgency, talk: Box<dyn Talk>) {
+        let leased = ret_to!([cx], on_lease(id) as (Result<Lease<Actor<Session>>, TransportError>));
+        self.wait(cx, id, urgency, talk);
+        self.sessions.lease(urgency, leased);
+    }
+
+    fn wait(&mut self, cx: CX![], id: u64, urgency: Urgency, talk: Box<dyn Talk>) {
+        lazy!([cx], on_wait(id));
+        self.waiting.insert(id, Waiting { talk, urgency, lacks: false });
+    }
+
+    /// A turn did not bring it a channel: that of a shell may be what it lacks.
+    fn on_wait(&mut self, _: CX![], id: u64) {
+        if let Some(waiting) = self.waiting.get_mut(&id) {
+            waiting.lacks = true;
+            self.lanes.lack();
         }
-        self.waiting.insert(id, Waiting { what, urgency });
-        self.sessions
-            .lease(urgency, ret_to!([cx], on_lease(id) as (Result<Lease<Actor<Session>>, TransportError>)));
+    }
+
+    /// Takes out what is not to wait any more.
+    fn take(&mut self, id: u64) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&id)?;
+        if waiting.lacks {
+            self.lanes.lack_no_more();
+        }
+        Some(waiting)
     }
 
     fn on_lease(&mut self, cx: CX![], id: u64, lease: Option<Result<Lease<Actor<Session>>, TransportError>>) {
-        // Without anything to do it was cancelled, or a shell has it, and the lease goes back.
-        let Some(Waiting { what, urgency }) = self.waiting.remove(&id) else { return };
+        // Without a talk it was cancelled, and the lease goes back.
+        let Some(Waiting { talk, urgency, .. }) = self.take(id) else { return };
         match lease {
             Some(Ok(lease)) => {
-                let talk: Box<dyn Talk> = match what {
-                    // A channel that is kept for control is not held for longer than one command.
-                    Waits::Brief(command) if urgency == Urgency::Work => {
-                        Box::new(Lane::new(command, cx.now(), fwd_to!([cx], on_word() as (Word))))
-                    }
-                    what => what.talk(),
-                };
                 let session = lease.session().clone();
                 let back = ret_some_to!([cx], on_unplaced(id, urgency) as (Unplaced));
                 let placement = Placement::new(talk, lease, back);
                 call!([session], converse(placement));
             }
-            Some(Err(e)) => what.talk().over(Err(e)),
-            None => {
-                let why = "its sessions are closed".to_owned();
-                what.talk().over(Err(TransportError::Unreachable { host: self.host.to_string(), why }));
-            }
+            Some(Err(e)) => talk.over(Err(e)),
+            None => talk.over(Err(self.closed())),
         }
     }
 
+    fn closed(&self) -> TransportError {
+        TransportError::Unreachable { host: self.host.to_string(), why: "its sessions are closed".to_owned() }
+    }
+
     fn on_unplaced(&mut self, cx: CX![], id: u64, urgency: Urgency, unplaced: Unplaced) {
-        let next = ret_to!([cx], on_lease(id) as (Result<Lease<Actor<Session>>, TransportError>));
         match unplaced {
             Unplaced::Refused(talk, lease) => {
-                self.lanes.crowd();
-                self.waiting.insert(id, Waiting { what: Waits::again(talk), urgency });
+                let next = ret_to!([cx], on_lease(id) as (Result<Lease<Actor<Session>>, TransportError>));
+                self.wait(cx, id, urgency, talk);
                 lease.refused(next);
             }
-            Unplaced::Broken(talk) => {
-                self.waiting.insert(id, Waiting { what: Waits::again(talk), urgency });
-                self.sessions.lease(urgency, next);
-            }
+            Unplaced::Broken(talk) => self.lease(cx, id, urgency, talk),
         }
     }
 }

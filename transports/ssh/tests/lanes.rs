@@ -3,9 +3,11 @@
 mod place;
 
 use place::{Place, Sshd};
+use procession::pool::Rules;
 use procession::transport::{Ended, Exec, Exit, Op, RemotePath, TransportError};
 use procession_ssh::Config;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 /// Tells the process that runs the frame of a command.
 const PARENT: &str = "echo $PPID";
@@ -156,4 +158,57 @@ fn a_relative_work_folder_lies_in_the_home_folder_for_each_of_them() {
         assert_eq!(place.run(elsewhere).unwrap().stdout, b"/\n");
         assert_eq!(place.run(brief("pwd")).unwrap().stdout, home);
     }
+}
+
+#[test]
+fn a_login_that_reads_its_input_or_has_none_runs_each_of_them_by_itself() {
+    let force = "ForceCommand /bin/bash -c \"$SSH_ORIGINAL_COMMAND\" </dev/null";
+    for (profile, extra) in [
+        ("cat >/dev/null", ""),
+        ("while read -t 0.1 x; do :; done", ""),
+        ("", force),
+        ("exec 0</dev/null", ""),
+    ] {
+        let sshd = Sshd::start(extra);
+        std::fs::write(sshd.folder.path().join(".bashrc"), format!("{profile}\n")).unwrap();
+        let mut place = Place::new(sshd.config());
+        let login = |exec| Exec { timeout: Some(Duration::from_secs(60)), ..exec };
+        for _ in 0..6 {
+            let exit = place.run(login(brief("echo hi"))).unwrap();
+            assert_eq!((exit.how, &exit.stdout[..]), (Ended::Code(0), &b"hi\n"[..]), "{profile}{extra}");
+        }
+    }
+}
+
+#[test]
+fn other_work_that_is_refused_a_channel_gets_that_of_a_shell() {
+    let (_sshd, mut place) = host("MaxSessions 3");
+    // One shell for each that the host allows; it refuses the next one of all.
+    let both: Vec<_> = (0..2).map(|_| place.begin(|ret| Op::Exec(brief("sleep 0.3"), ret))).collect();
+    both.iter().for_each(|slot| assert_eq!(place.wait(slot).unwrap().how, Ended::Code(0)));
+    let clock = place.begin(|ret| Op::Exec(Exec { urgent: true, ..Exec::new(["sleep", "4"]) }, ret));
+    let path: RemotePath = "file".parse().unwrap();
+    place.ask(|ret| Op::Write { path, bytes: b"it".to_vec(), mode: 0o644, ret }).unwrap();
+    assert!(clock.borrow().is_none(), "it waited until a shell had been idle for five seconds");
+    place.wait(&clock).unwrap();
+}
+
+#[test]
+fn those_who_were_served_are_not_counted_among_those_who_wait() {
+    let sshd = Sshd::start("LogLevel VERBOSE");
+    let config = sshd.config();
+    let mut place = Place::new(Config { rules: Rules { most_waiting: 100, ..config.rules }, ..config });
+    let mut begun = VecDeque::new();
+    for at in 0..2_000 {
+        // Now and then there is one that needs a channel of its own.
+        let exec = Exec { brief: at % 100 != 99, ..Exec::new(["true"]) };
+        begun.push_back(place.begin(|ret| Op::Exec(exec, ret)));
+        if begun.len() > 40 {
+            let first = begun.pop_front().unwrap();
+            assert_eq!(place.wait(&first).unwrap().how, Ended::Code(0), "after {at}");
+        }
+    }
+    begun.iter().for_each(|slot| assert_eq!(place.wait(slot).unwrap().how, Ended::Code(0)));
+    let channels = sshd.log().matches("Starting session").count();
+    assert!(channels < 100, "{channels} channels for 1980 brief ones and 20 others");
 }

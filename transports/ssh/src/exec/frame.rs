@@ -19,7 +19,7 @@
 //! - Any login shell gets one word for `sh`, and in `sh` the command runs in a command substitution that catches what the
 //!   shell itself says. That takes a shell and two forks more than the command alone.
 //! - A bash of version 5 runs the frame itself, under a name which is the mark: what it says begins with that. Its stderr is
-//!   the one of the command, and one fork is all there is. It may run many, one line after the other: see [`TURNS`].
+//!   the one of the command, and one fork is all there is. It may run many, one line after the other: see [`turns`].
 
 use super::quote;
 use super::shell::Shell;
@@ -142,17 +142,34 @@ fn for_sh(mark: &str, order: &Order) -> String {
 /// The script for a login shell that is bash, which has read the files of its user before: options, traps and functions may be
 /// anything. What has no end mark on stderr had nothing said about it: statuses below 126 are never the shell's.
 fn for_bash(mark: &str, order: &Order) -> String {
-    let begin = format!("BASH_ARGV0={mark};set +emuvx;trap - 0 DEBUG ERR;IFS=");
+    let begin = format!("BASH_ARGV0={mark};set +emuvx;trap - 0 DEBUG ERR CHLD;IFS=");
     let end = format!("[ $_s -lt 126 ]||echo {mark}E:$_s:@ >&2;echo {mark}E:$_s:@");
     in_bash(mark, order, &begin, "", &end)
 }
 
-/// The command line of a bash that runs the lines of its input, one after the other: those of [`for_turn`]. Its variables have
-/// names that nobody exports: what comes later would have them in its environment.
-pub(super) const TURNS: &str = "set +emuvx;trap - 0 DEBUG ERR;_h=$PWD;\
-     while IFS= builtin read -r _l;do builtin cd \"$_h\";eval \"$_l\";done";
+/// The command line of a bash that runs the lines of its input, one after the other: those of [`for_turn`]. It tells when it reads,
+/// and when it does not any more: what it was told after that is not run. Its variables have names that nobody exports: what comes
+/// later would have them in its environment.
+pub(super) fn turns(mark: &str) -> String {
+    format!(
+        "set +aemuvx;trap - 0 DEBUG ERR CHLD;_h=$PWD;echo {};\
+         while IFS= builtin read -r _l;do builtin cd \"$_h\";eval \"$_l\";done;echo {}",
+        ready(mark),
+        over(mark)
+    )
+}
 
-/// The script as a line for [`TURNS`]. The input is that of the shell, so the command has none; and the shell goes on after it, so
+/// What it tells when it reads.
+pub(super) fn ready(mark: &str) -> String {
+    format!("{mark}R@")
+}
+
+/// What it tells when it does not any more.
+pub(super) fn over(mark: &str) -> String {
+    format!("{mark}N@")
+}
+
+/// The script as a line for [`turns`]. The input is that of the shell, so the command has none; and the shell goes on after it, so
 /// both outputs have an end mark.
 pub(super) fn for_turn(mark: &str, order: &Order) -> String {
     let end = format!("echo {mark}E:$_s:@ >&2;echo {mark}E:$_s:@");

@@ -39,6 +39,8 @@ const HOPE: Duration = Duration::from_secs(10);
 
 /// A conversation with a framed command.
 pub(crate) struct Command {
+    /// By which whoever began it finds it.
+    pub(crate) id: u64,
     host: Rc<str>,
     /// For messages.
     program: String,
@@ -127,6 +129,7 @@ impl Command {
             remark: false,
         };
         Ok(Command {
+            id: 0,
             host,
             program: order.argv[0].clone(),
             urgent: exec.urgent,

@@ -1,7 +1,7 @@
 //! A command as one of many that a shell runs.
 
 use super::frame::{self, Order};
-use super::{Command, Shell};
+use super::{Command, Shell, State};
 use crate::talk::Line;
 
 /// The longest line of such a command, in bytes: bash reads it byte by byte, and then a login is no longer what costs the most.
@@ -28,6 +28,23 @@ impl Command {
     /// Whether a shell may run it as one of many, and has not begun to.
     pub(crate) fn may_take_turns(&self) -> bool {
         matches!(self.turn, Turn::May(_))
+    }
+
+    /// It has a channel of its own from now on.
+    pub(crate) fn keep_apart(&mut self) {
+        self.turn = Turn::Own;
+    }
+
+    /// Whether it was said to a shell and has not begun there.
+    pub(super) fn is_said_only(&self) -> bool {
+        matches!((&self.turn, &self.state), (Turn::Taken, State::Asked { .. }))
+    }
+
+    /// The shell to which it was said does not run it: it is as it was.
+    pub(super) fn take_back(&mut self) {
+        self.turn = Turn::of(true, &self.mark, &self.order);
+        self.session = None;
+        self.begun = false;
     }
 
     /// Begins it as one of many that a bash runs. Its line for that shell, if it has not begun.

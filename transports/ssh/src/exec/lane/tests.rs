@@ -32,11 +32,26 @@ impl Scene {
             (Rc::<RefCell<Vec<_>>>::default(), Rc::<Cell<u32>>::default(), Told::default());
         let (sink, count) = (words.clone(), errands.clone());
         let now = Instant::now();
-        let mut lane =
-            Lane::new(command(1, first, &told), now, Fwd::new(move |word| sink.borrow_mut().push(word)));
+        let mut lane = Lane::new(
+            9,
+            command(1, first, &told),
+            now,
+            Fwd::new(move |word| sink.borrow_mut().push(word)),
+            Rc::new(()),
+        );
         let asks = move |ask| count.set(count.get() + u32::from(matches!(ask, Ask::Errand(_))));
         lane.placed(Line::new(Fwd::new(asks), Rc::new(Cell::new(Shell::Bash))));
         Scene { lane: Box::new(lane), words, errands, told, out: Outbox::default(), now }
+    }
+
+    /// The shell reads.
+    fn ready(first: Exec) -> Scene {
+        let mut scene = Scene::new(first);
+        assert_eq!(scene.says(), "", "nothing is said to a shell that does not read yet");
+        scene.hears("Welcome!\n=0000000000000009:R");
+        assert_eq!(scene.says(), "");
+        scene.hears("@\n");
+        scene
     }
 
     /// What the shell is told now.
@@ -57,7 +72,7 @@ impl Scene {
     fn freed(&self) -> Option<Rc<Seat>> {
         match self.words.borrow_mut().pop()? {
             Word::Free(seat) => Some(seat),
-            Word::Unsaid(_) => None,
+            Word::Unsaid(_) | Word::Unfit(_) => None,
         }
     }
 }
@@ -67,8 +82,8 @@ const END_1: &str = "@0000000000000001:E:0:@\n";
 
 #[test]
 fn the_next_command_comes_when_the_last_one_was_heard_on_both_outputs() {
-    let mut scene = Scene::new(Exec::new(["one"]));
-    assert_eq!(scene.lane.opens(), Opens::Command(TURNS.to_owned()));
+    let mut scene = Scene::ready(Exec::new(["one"]));
+    assert_eq!(scene.lane.opens(), Opens::Command(turns("=0000000000000009:")));
     assert!(scene.says().ends_with('\n') && scene.says().is_empty(), "it is told once");
     scene.hears(BEGIN_1);
     scene.lane.hear(Stream::Stdout, format!("1\n{END_1}").as_bytes());
@@ -94,7 +109,7 @@ fn the_next_command_comes_when_the_last_one_was_heard_on_both_outputs() {
 #[test]
 fn a_shell_that_somebody_is_about_to_kill_gets_no_command() {
     let (guard, token) = Cancel::pair();
-    let mut scene = Scene::new(Exec { cancel: Some(token), ..Exec::new(["one"]) });
+    let mut scene = Scene::ready(Exec { cancel: Some(token), ..Exec::new(["one"]) });
     scene.says();
     scene.hears(BEGIN_1);
     scene.lane.command.as_ref().expect("it runs").recall.wish();
@@ -110,17 +125,65 @@ fn a_shell_that_somebody_is_about_to_kill_gets_no_command() {
 }
 
 #[test]
-fn a_command_that_was_not_said_is_given_back_and_one_that_was_said_is_unknown() {
-    let mut scene = Scene::new(Exec::new(["one"]));
-    let closed = || Err(TransportError::Unreachable { host: "here".into(), why: "gone".into() });
-    let words = scene.words.clone();
-    scene.lane.over(closed());
-    assert!(matches!(words.borrow_mut().pop(), Some(Word::Unsaid(_))) && scene.told.borrow().is_empty());
+fn what_has_not_begun_is_given_back_and_what_may_have_is_unknown() {
+    let broken = || Err(TransportError::Unreachable { host: "here".into(), why: "gone".into() });
+    let refused = || Err(TransportError::Refused("no process".into()));
+    let closed = |signal: Option<&str>| Ok(Closed { code: 0, signal: signal.map(str::to_owned) });
+    let what = |ready, said, hears: &str, how| {
+        let exec = Exec::new(["one"]);
+        let mut scene = if ready { Scene::ready(exec) } else { Scene::new(exec) };
+        if said {
+            assert_ne!(scene.says(), "");
+        }
+        scene.hears(hears);
+        scene.lane.on_end();
+        let shell = scene.lane.seat.line.borrow().clone().expect("it was placed");
+        let (words, told) = (scene.words, scene.told);
+        scene.lane.over(how);
+        let word = words.borrow_mut().pop().map(|word| match word {
+            Word::Unsaid(_) => "again",
+            Word::Unfit(_) => "apart",
+            Word::Free(_) => "free",
+        });
+        assert_ne!(word.is_some(), told.borrow_mut().pop().is_some(), "it is given back or answered");
+        (word, shell.shell().get())
+    };
+    let left = "=0000000000000009:N@\n";
+    assert_eq!(what(false, false, "", broken()), (Some("again"), Shell::Bash));
+    // Another shell would be refused as well, and this login runs none.
+    assert_eq!(what(false, false, "", refused()), (Some("apart"), Shell::Bash));
+    assert_eq!(what(false, false, "bye\n", closed(None)), (Some("apart"), Shell::Other));
+    assert_eq!(what(true, true, left, closed(None)), (Some("apart"), Shell::Other));
+    // It may run, or have run.
+    assert_eq!(what(true, true, "", closed(Some("KILL"))), (None, Shell::Bash));
+    assert_eq!(what(true, true, BEGIN_1, closed(None)), (None, Shell::Bash));
+    assert_eq!(what(true, true, "", broken()), (None, Shell::Bash));
+}
 
-    scene = Scene::new(Exec::new(["one"]));
+#[test]
+fn a_shell_that_leaves_between_two_commands_gives_the_next_one_back() {
+    let mut scene = Scene::ready(Exec::new(["one"]));
     scene.says();
-    let (words, told) = (scene.words.clone(), scene.told.clone());
-    scene.lane.over(Ok(Closed { code: 0, signal: Some("KILL".into()) }));
-    assert!(words.borrow().is_empty());
-    assert!(matches!(told.borrow_mut().pop(), Some(Err(TransportError::Unreachable { .. }))));
+    scene.hears(&format!("{BEGIN_1}{END_1}"));
+    let seat = scene.freed().expect("it is free");
+    assert!(seat.give(command(2, Exec::new(["two"]), &scene.told)).is_ok());
+    scene.says();
+    scene.hears("=0000000000000009:N@\n");
+    let words = scene.words.clone();
+    scene.lane.over(Ok(Closed { code: 0, signal: None }));
+    assert!(matches!(words.borrow_mut().pop(), Some(Word::Unsaid(_))), "another shell may run it");
+    assert!(seat.give(command(3, Exec::new(["three"]), &scene.told)).is_err());
+}
+
+#[test]
+fn a_shell_that_never_reads_is_given_up() {
+    let mut scene = Scene::new(Exec::new(["one"]));
+    scene.hears("What is your name? ");
+    assert!(!scene.lane.is_done());
+    scene.now += PATIENCE;
+    scene.hears("");
+    assert!(scene.lane.is_done());
+    let words = scene.words.clone();
+    scene.lane.over(Ok(Closed { code: 0, signal: None }));
+    assert!(matches!(words.borrow_mut().pop(), Some(Word::Unfit(_))));
 }
