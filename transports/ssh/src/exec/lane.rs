@@ -35,6 +35,8 @@ pub(crate) enum Word {
     Unsaid(Box<Command>),
     /// The same, and it had run nothing before: another one would not either.
     Unfit(Box<Command>),
+    /// It has ended.
+    Gone,
 }
 
 /// Where the next command of a shell is put.
@@ -277,6 +279,7 @@ impl Talk for Lane {
         self.seat.closed.set(true);
         let left = [self.command.take(), self.seat.next.take()];
         left.into_iter().flatten().for_each(|command| self.leave(command, &how));
+        self.seat.words.fwd(Word::Gone);
     }
 }
 

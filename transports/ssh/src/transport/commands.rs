@@ -6,7 +6,7 @@ use crate::session::{Placement, Session, Unplaced};
 use crate::talk::{Recall, Talk};
 use procession::pool::{Lease, Urgency};
 use procession::transport::{Answer, Exec, Exit, TransportError};
-use stakker::{Actor, CX, Ret, at, call, fwd_to, ret_some_to, ret_to};
+use stakker::{Actor, CX, Ret, at, call, fwd_to, lazy, ret_some_to, ret_to};
 use std::rc::Rc;
 
 impl Ssh {
@@ -117,7 +117,16 @@ impl Ssh {
                 command.keep_apart();
                 self.run(cx, command);
             }
+            Word::Gone => {
+                self.lanes.gone();
+                // By then its channel has found somebody, or nobody.
+                lazy!([cx], on_gone());
+            }
         }
+    }
+
+    fn on_gone(&mut self, _: CX![]) {
+        self.lanes.make_way();
     }
 
     /// A shell is free for who has waited longest, unless it is to make way for other work.

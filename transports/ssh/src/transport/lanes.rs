@@ -23,7 +23,7 @@ pub(super) struct Lanes {
     waiting: BTreeMap<u64, Box<Command>>,
     /// Channels that were asked for.
     asked: usize,
-    /// How much other work lacks a channel, and how many shells have made way for it.
+    /// How much other work lacks a channel, and how many shells are ending for it.
     lacking: usize,
     made_way: usize,
     /// How many channels went back for that since one of those had its own.
@@ -87,7 +87,6 @@ impl Lanes {
             self.yielded += 1;
             return None;
         }
-        self.made_way = self.made_way.saturating_sub(1);
         self.next()
     }
 
@@ -116,19 +115,28 @@ impl Lanes {
         self.free.first().map(|(_, since)| *since + IDLE)
     }
 
-    /// Other work lacks a channel: the shell that has waited longest makes way, or the next that is free.
+    /// Other work lacks a channel.
     pub(super) fn lack(&mut self) {
         self.lacking += 1;
+        self.make_way();
+    }
+
+    /// Shells that wait make way, one for each that lacks a channel; else the next that are free.
+    pub(super) fn make_way(&mut self) {
         self.free.retain(|(seat, _)| !seat.is_closed());
-        if !self.free.is_empty() && self.makes_way() {
+        while !self.free.is_empty() && self.makes_way() {
             self.free.remove(0).0.close();
         }
+    }
+
+    /// A shell has ended. That may not be enough: of few channels one is kept for control.
+    pub(super) fn gone(&mut self) {
+        self.made_way = self.made_way.saturating_sub(1);
     }
 
     /// It does not any more.
     pub(super) fn lack_no_more(&mut self) {
         self.lacking = self.lacking.saturating_sub(1);
-        self.made_way = self.made_way.saturating_sub(1);
         self.yielded = 0;
     }
 

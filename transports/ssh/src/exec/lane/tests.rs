@@ -72,7 +72,7 @@ impl Scene {
     fn freed(&self) -> Option<Rc<Seat>> {
         match self.words.borrow_mut().pop()? {
             Word::Free(seat) => Some(seat),
-            Word::Unsaid(_) | Word::Unfit(_) => None,
+            Word::Unsaid(_) | Word::Unfit(_) | Word::Gone => None,
         }
     }
 }
@@ -140,10 +140,11 @@ fn what_has_not_begun_is_given_back_and_what_may_have_is_unknown() {
         let shell = scene.lane.seat.line.borrow().clone().expect("it was placed");
         let (words, told) = (scene.words, scene.told);
         scene.lane.over(how);
+        assert!(matches!(words.borrow_mut().pop(), Some(Word::Gone)));
         let word = words.borrow_mut().pop().map(|word| match word {
             Word::Unsaid(_) => "again",
             Word::Unfit(_) => "apart",
-            Word::Free(_) => "free",
+            Word::Free(_) | Word::Gone => "free",
         });
         assert_ne!(word.is_some(), told.borrow_mut().pop().is_some(), "it is given back or answered");
         (word, shell.shell().get())
@@ -171,7 +172,8 @@ fn a_shell_that_leaves_between_two_commands_gives_the_next_one_back() {
     scene.hears("=0000000000000009:N@\n");
     let words = scene.words.clone();
     scene.lane.over(Ok(Closed { code: 0, signal: None }));
-    assert!(matches!(words.borrow_mut().pop(), Some(Word::Unsaid(_))), "another shell may run it");
+    let heard = std::mem::take(&mut *words.borrow_mut());
+    assert!(matches!(heard[..], [Word::Unsaid(_), Word::Gone]), "another shell may run it");
     assert!(seat.give(command(3, Exec::new(["three"]), &scene.told)).is_err());
 }
 
@@ -185,5 +187,6 @@ fn a_shell_that_never_reads_is_given_up() {
     assert!(scene.lane.is_done());
     let words = scene.words.clone();
     scene.lane.over(Ok(Closed { code: 0, signal: None }));
-    assert!(matches!(words.borrow_mut().pop(), Some(Word::Unfit(_))));
+    let heard = std::mem::take(&mut *words.borrow_mut());
+    assert!(matches!(heard[..], [Word::Unfit(_), Word::Gone]));
 }
