@@ -117,11 +117,15 @@ impl Story {
         let share = JOBS * kill.saturating_sub(LEAD) as usize / KILLS as usize;
         let finished = Filter { stages: vec![Stage::Finished], kind: None };
         let mut writes = self.dice.below(8);
-        // Bounded by a count: a runtime that hangs is killed too, and the end of the story tells.
-        for _ in 0..20_000 {
+        // Bounded by a count: a runtime that hangs is killed too, and the end of the story tells. One that has nothing left to
+        // write is not waited for as long.
+        let mut patience = 20_000;
+        while patience > 0 {
+            patience -= 1;
             let changed = reader.changed().expect("the journal can be read");
             if changed && reader.processes(&finished).expect("read").len() >= share {
                 writes = writes.saturating_sub(1);
+                patience = patience.min(1_000);
             }
             if writes == 0 || runtime.try_wait().expect("it was started").is_some() {
                 break;
