@@ -175,21 +175,20 @@ impl Lane {
         if command.is_said_only() && self.has_left() {
             command.take_back();
         }
-        let is_broken = matches!(how, Err(TransportError::Unreachable { .. }));
-        match self.stage {
-            _ if command.is_done() || command.recall.is_wished() || !command.may_take_turns() => {
-                command.over(how.clone());
-            }
-            Stage::Alone => command.over(how.clone()),
-            Stage::Asked(_) | Stage::Reads(0) if !is_broken => {
-                // What its user has it do at a login is in the way, if it could be started at all.
-                if let (Ok(_), Some(line)) = (how, &*self.seat.line.borrow()) {
-                    line.shell().set(Shell::Other);
-                }
-                self.seat.words.fwd(Word::Unfit(command));
-            }
-            Stage::Asked(_) | Stage::Reads(_) => self.seat.words.fwd(Word::Unsaid(command)),
+        let goes_on = self.takes_turns() && command.may_take_turns();
+        if !goes_on || command.is_done() || command.recall.is_wished() {
+            return command.over(how.clone());
         }
+        let is_broken = matches!(how, Err(TransportError::Unreachable { .. }));
+        let has_run = matches!(self.stage, Stage::Reads(1..));
+        if has_run || is_broken {
+            return self.seat.words.fwd(Word::Unsaid(command));
+        }
+        // What its user has it do at a login is in the way, if it could be started at all.
+        if let (Ok(_), Some(line)) = (how, &*self.seat.line.borrow()) {
+            line.shell().set(Shell::Other);
+        }
+        self.seat.words.fwd(Word::Unfit(command));
     }
 }
 
